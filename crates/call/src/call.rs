@@ -1,0 +1,86 @@
+//! The unit of work: an event in, an early reply out, and a late receipt.
+
+use crate::{Body, CallId, Origin, Outcome, Settle};
+use bytes::Bytes;
+use core::{future::Future, pin::Pin};
+use std::sync::Arc;
+
+/// One event on its way to a guest.
+pub struct Call {
+    /// Its name.
+    pub id: CallId,
+    /// Where it came from.
+    pub origin: Origin,
+    /// What happened.
+    pub event: Event,
+    /// Where its receipt goes.
+    pub receipts: Arc<dyn Settle>,
+}
+
+/// What happened. The engine adapts each to the guest's shape and dialect.
+pub enum Event {
+    /// Run a command to its end.
+    Command {
+        /// `argv`, the program's name first.
+        args: Vec<String>,
+        /// Its standard streams.
+        stdio: Stdio,
+    },
+    /// Call an export with arguments; `None` picks the guest's only one.
+    Export {
+        /// Its name, `interface#function` for one inside an interface.
+        name: Option<Arc<str>>,
+        /// What to call it with.
+        arguments: Arguments,
+    },
+    /// Answer a request.
+    Http(http::Request<Body>),
+}
+
+/// What an export is called with.
+pub enum Arguments {
+    /// Bytes on stdin; the answer is what comes on stdout.
+    Stdin(Body),
+    /// A JSON array.
+    Json(Bytes),
+    /// One text for each argument, in WAVE; JSON is accepted too, and numbers and strings for core exports.
+    Wave(Vec<String>),
+}
+
+/// Where a command's standard streams lead.
+#[derive(Debug)]
+pub enum Stdio {
+    /// To those of this process.
+    Host,
+    /// Stdin reads these bytes; stdout is gathered into the reply, stderr becomes log records.
+    Piped(Body),
+}
+
+/// What a call comes back with, as early as it is known. The receipt follows when the call has ended.
+#[derive(Debug)]
+pub enum Reply {
+    /// The answer of a handler. The call lasts until its body has ended or is dropped.
+    Http(http::Response<Body>),
+    /// What a function wrote to stdout.
+    Output(Body),
+    /// What a typed export returned.
+    Value(String),
+    /// A command ended.
+    Exit {
+        /// Its exit code.
+        code: i32,
+        /// What it wrote to a piped stdout.
+        output: Bytes,
+    },
+    /// No answer: the call ended before one.
+    Ended(Outcome),
+}
+
+/// A call that runs. Dropping it cancels the call, and its receipt says so.
+pub type Running<'a> = Pin<Box<dyn Future<Output = Reply> + Send + 'a>>;
+
+/// Runs calls. It never fails: what the guest did is in the reply and the receipt.
+pub trait Run: Send + Sync {
+    /// Runs one call.
+    fn run(&self, call: Call) -> Running<'_>;
+}
