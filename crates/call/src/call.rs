@@ -2,7 +2,7 @@
 
 use crate::{Body, CallId, Origin, Outcome, Settle};
 use bytes::Bytes;
-use core::{future::Future, pin::Pin};
+use core::{future::Future, net::SocketAddr, pin::Pin};
 use std::sync::Arc;
 
 /// One event on its way to a guest.
@@ -35,6 +35,21 @@ pub enum Event {
     },
     /// Answer a request.
     Http(http::Request<Body>),
+}
+
+/// How a request met its route. A trigger puts it into the request's extensions where a guest wants it, as CGI does.
+#[derive(Clone, Debug)]
+pub struct RouteMatch {
+    /// The route's pattern.
+    pub pattern: Arc<str>,
+    /// How many bytes of the path the pattern's part before its wildcard covers: CGI's `SCRIPT_NAME`.
+    pub prefix_len: usize,
+    /// Captured segments by name, percent-decoded.
+    pub captures: Vec<(Arc<str>, String)>,
+    /// The client's address, where there is one.
+    pub peer: Option<SocketAddr>,
+    /// Whether the request came over TLS.
+    pub tls: bool,
 }
 
 /// What an export is called with.
