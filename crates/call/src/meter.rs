@@ -56,6 +56,14 @@ impl Meter {
         }
     }
 
+    /// Starts over for another call of the same owner, at zero under the same limits.
+    pub fn renew(&self) {
+        self.used.iter().chain(&self.level).for_each(|amount| amount.store(0, Relaxed));
+        self.grant_calls.iter().for_each(|count| count.store(0, Relaxed));
+        self.stop.store(0, Relaxed);
+        *self.denials.lock() = Denials::default();
+    }
+
     /// The limits that it holds.
     pub fn limits(&self) -> &Limits {
         &self.limits
