@@ -1,1 +1,46 @@
+//! Loads, compiles, pools and runs guests: the words guest, shape, dialect and sandbox. The only crate that knows Wasmtime.
+//!
+//! It must not know listening, config files or printing: events come in as calls, and what happens goes out as replies,
+//! receipts and log records.
+//!
+//! A call's way: [`Entry`] opens the receipt and takes a sandbox from the program's pool; the shape turns the event into the
+//! guest's own terms; [`drive`] polls the guest under its deadlines; the entry settles the receipt.
 
+mod artifact;
+pub mod clock;
+mod compile;
+mod dialect;
+mod drive;
+mod engine;
+mod entry;
+mod error;
+mod held;
+pub mod inspect;
+mod limiter;
+mod load;
+mod outcome;
+mod outgoing;
+mod pool;
+mod program;
+mod sandbox;
+mod shape;
+mod state;
+mod stdio;
+mod tap;
+mod ticker;
+mod tuning;
+mod values;
+
+pub use {
+    compile::{COMPILER_ARGUMENT, Compiler, compiler_main},
+    engine::{Cache, Engine, EngineConfig},
+    entry::{Entry, EntryChoice},
+    error::{CompileError, LoadError},
+    held::{Held, Typed},
+    load::{Guest, Progress},
+    pool::{Policy, PoolLimits},
+    program::{Binding, Fuel, Program},
+    stdio::{Log, LogLevel, LogRecord},
+    ticker::TICK,
+    tuning::{Allocation, MEMORY_BYTES_MAX, Tuning},
+};

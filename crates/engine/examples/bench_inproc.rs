@@ -1,0 +1,135 @@
+//! Measures what a fresh sandbox and a typed call cost, in process and on one thread: `cargo xtask bench inproc` runs it.
+//! Prints one JSON object a line: the name of a figure, its median in nanoseconds and how many rounds it is of.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench ends loudly")]
+
+use sandbar_call::{Arguments, Body, Call, CallId, Event, Limits, Origin, Outcome, Receipt, Reply, Resource, Run};
+use sandbar_engine::{
+    Allocation, Binding, Compiler, Engine, EngineConfig, Entry, EntryChoice, Fuel, Guest, Log, LogRecord, Policy, PoolLimits,
+};
+use sandbar_grants::Admitted;
+use std::{
+    future::Future,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+const ROUNDS: usize = 15;
+
+struct Silent;
+
+impl Log for Silent {
+    fn log(&self, _: LogRecord) {}
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let engine = Engine::new(EngineConfig {
+        allocation: Allocation::Pooled { slots: 100 },
+        cache: None,
+        compiler: Compiler::InProcess,
+    })
+    .unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/quickstart");
+    let entry = |file: &str, export: Option<&str>, policy: Policy| {
+        let guest = Guest::from_file(file, &folder.join(file)).unwrap();
+        let binding = Binding {
+            grants: Arc::new(Admitted::default()),
+            limits: Limits::NONE.with(Resource::Wall, 10_000_000_000).with(Resource::Instances, 100),
+            fuel: Fuel::WhereLimited,
+            policy,
+            pool: PoolLimits::default(),
+            log: Arc::new(Silent),
+        };
+        let program = engine.bind(&guest, binding).unwrap();
+        program.entry(&guest, EntryChoice { export: export.map(Into::into), ..EntryChoice::default() }).unwrap()
+    };
+
+    let double = entry("double.wasm", None, Policy::Fresh);
+    let hello = entry("hello.wasm", None, Policy::Fresh);
+    for (name, entry) in [("double", &double), ("hello", &hello)] {
+        figure(&format!("{name}: instantiate and drop"), 2_000, |count| {
+            runtime.block_on(async {
+                for _ in 0..count {
+                    entry.program().start_and_drop().await.unwrap();
+                }
+            });
+        });
+    }
+    figure("double: a call", 2_000, |count| calls(&runtime, &double, count, double_event));
+    figure("hello: a call", 2_000, |count| calls(&runtime, &hello, count, hello_event));
+    let reused = Policy::Reused { calls: u64::MAX, idle: Duration::from_secs(60) };
+    let double = entry("double.wasm", None, reused);
+    let hello = entry("hello.wasm", None, reused);
+    figure("double: a call, reused", 2_000, |count| calls(&runtime, &double, count, double_event));
+    figure("hello: a call, reused", 2_000, |count| calls(&runtime, &hello, count, hello_event));
+
+    let sensor = entry("sensor.wasm", Some("validate_sensor_reading"), Policy::Held);
+    let mut held = runtime.block_on(sensor.program().hold()).unwrap();
+    let call = held.typed::<i32, i32>("validate_sensor_reading").unwrap();
+    figure("typed call: held sandbox", 1_000_000, |count| {
+        for at in 0..count {
+            let value = i32::try_from(at % 100).unwrap();
+            assert_eq!(held.call(&call, value).unwrap(), value);
+        }
+    });
+    let wasmtime = wasmtime::Engine::default();
+    let module = wasmtime::Module::from_file(&wasmtime, folder.join("sensor.wasm")).unwrap();
+    let mut store = wasmtime::Store::new(&wasmtime, ());
+    let instance = wasmtime::Instance::new(&mut store, &module, &[]).unwrap();
+    let plain = instance.get_typed_func::<i32, i32>(&mut store, "validate_sensor_reading").unwrap();
+    figure("typed call: wasmtime", 1_000_000, |count| {
+        for at in 0..count {
+            let value = i32::try_from(at % 100).unwrap();
+            assert_eq!(plain.call(&mut store, value).unwrap(), value);
+        }
+    });
+}
+
+fn figure(name: &str, count: usize, mut run: impl FnMut(usize)) {
+    run(count / 10);
+    let mut rounds: Vec<f64> = (0..ROUNDS)
+        .map(|_| {
+            let start = Instant::now();
+            run(count);
+            start.elapsed().as_nanos() as f64 / count as f64
+        })
+        .collect();
+    rounds.sort_by(f64::total_cmp);
+    println!("{{\"name\":\"{name}\",\"median_ns\":{:.1},\"iterations\":{}}}", rounds[ROUNDS / 2], ROUNDS * count);
+}
+
+fn calls(runtime: &tokio::runtime::Runtime, entry: &Entry, count: usize, event: fn() -> Event) {
+    let origin = Origin { trigger: "bench".into(), source: "inproc".into(), event: "1".into() };
+    let receipts: Arc<dyn sandbar_call::Settle> =
+        Arc::new(|receipt: Receipt| assert_eq!(receipt.outcome, Outcome::Done, "{receipt:?}"));
+    runtime.block_on(async {
+        for at in 0..count {
+            let id = CallId::new(0, at as u64);
+            let call = Call { id, origin: origin.clone(), event: event(), receipts: receipts.clone() };
+            read(entry.run(call)).await;
+        }
+    });
+}
+
+async fn read(running: impl Future<Output = Reply>) {
+    match running.await {
+        Reply::Http(response) => {
+            use http_body_util::BodyExt;
+            response.into_body().collect().await.unwrap();
+        }
+        Reply::Output(_) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+fn double_event() -> Event {
+    let input = Body::from(&br#"{"name":"Ada","value":21}"#[..]);
+    Event::Export { name: None, arguments: Arguments::Stdin(input) }
+}
+
+fn hello_event() -> Event {
+    let request = http::Request::get("/hello/world").header("host", "localhost").body(Body::Empty).unwrap();
+    Event::Http(request)
+}

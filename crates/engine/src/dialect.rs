@@ -1,0 +1,109 @@
+//! Binds each ABI to events and grants. An old dialect is adapted here, once, and nowhere else.
+//!
+//! Files, sockets, clocks, random and stdio are enforced by wasmtime-wasi, which gets the same grant data as everything else.
+//! What it has no hook for, quotas, denials and missing secure random, is laid over its functions here.
+
+mod clocks;
+mod host_stdio;
+mod wasi01;
+mod wasi02;
+mod wasi03;
+
+use crate::{error::LoadError, outcome::Denied, state::State, tap::Tap, tuning::Tuning};
+use sandbar_call::{Denial, GrantKind};
+use sandbar_grants::{Access, Admitted, Network, SocketUse, suggestion};
+use std::sync::Arc;
+use wasmtime::{Module, component::Component};
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder, sockets::SocketAddrUse};
+
+pub(crate) use host_stdio::host_stdio;
+
+/// Provides the imports of a core module.
+pub(crate) fn link_module(engine: &wasmtime::Engine, module: &Module) -> Result<wasmtime::InstancePre<State>, LoadError> {
+    let mut linker = wasmtime::Linker::new(engine);
+    linker.allow_shadowing(true);
+    wasi01::link(&mut linker).map_err(setup)?;
+    linker.instantiate_pre(module).map_err(|error| import_error(&error))
+}
+
+/// Provides the imports of a component.
+pub(crate) fn link_component(
+    engine: &wasmtime::Engine,
+    component: &Component,
+    tuning: Tuning,
+) -> Result<wasmtime::component::InstancePre<State>, LoadError> {
+    let mut linker = wasmtime::component::Linker::new(engine);
+    linker.allow_shadowing(true);
+    wasi02::link(&mut linker).map_err(setup)?;
+    if tuning.concurrency {
+        wasi03::link(&mut linker).map_err(setup)?;
+    }
+    linker.instantiate_pre(component).map_err(|error| import_error(&error))
+}
+
+/// What WASI gives a sandbox, from its grants.
+pub(crate) fn context(grants: &Admitted, network: &Arc<Network>, tap: &Tap) -> wasmtime::Result<WasiCtxBuilder> {
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.envs(&grants.env)
+        .wall_clock(clocks::Wall::new(grants.clock, tap.clone()))
+        .monotonic_clock(clocks::Monotonic::new(grants.clock, tap.clone()));
+    for folder in &grants.folders {
+        let perms = match folder.access {
+            Access::ReadOnly => FsPerms::ReadOnly,
+            Access::ReadWrite => FsPerms::ReadWrite,
+        };
+        wasi.preopened_dir(&folder.host, &folder.guest, perms)?;
+    }
+    wasi.allow_tcp(true).allow_udp(true).allow_ip_name_lookup(false);
+    let (network, tap) = (network.clone(), tap.clone());
+    wasi.socket_addr_check(move |address, used_for| {
+        let granted = network.check(address, socket_use(used_for), &tap.meter());
+        Box::pin(std::future::ready(granted))
+    });
+    Ok(wasi)
+}
+
+fn socket_use(used_for: SocketAddrUse) -> SocketUse {
+    match used_for {
+        SocketAddrUse::TcpBind => SocketUse::TcpBind,
+        SocketAddrUse::TcpListen => SocketUse::TcpListen,
+        SocketAddrUse::TcpAccept => SocketUse::TcpAccept,
+        SocketAddrUse::TcpConnect => SocketUse::TcpConnect,
+        SocketAddrUse::UdpBind => SocketUse::UdpBind,
+        SocketAddrUse::UdpSend => SocketUse::UdpSend,
+        SocketAddrUse::UdpReceive => SocketUse::UdpReceive,
+    }
+}
+
+fn setup(error: wasmtime::Error) -> LoadError {
+    LoadError::Setup(format!("{error:#}"))
+}
+
+/// Names the import that nobody provides.
+fn import_error(error: &wasmtime::Error) -> LoadError {
+    if let Some(unknown) = error.downcast_ref::<wasmtime::UnknownImportError>() {
+        let import = format!("{}.{}", unknown.module(), unknown.name());
+        return LoadError::Import { import, message: "nobody provides it; expected WASI 0.1 imports".into() };
+    }
+    let message = format!("{error:#}");
+    let quoted = message.split('`').nth(1).unwrap_or("unknown").to_owned();
+    LoadError::Import { import: quoted, message }
+}
+
+/// Ends the call of a guest that asks for secure random numbers and has no grant for them: its interface has no error.
+fn random_granted(state: &State) -> wasmtime::Result<()> {
+    let meter = state.tap.meter();
+    if state.grants.random {
+        meter.called(GrantKind::Random);
+        return Ok(());
+    }
+    let line = suggestion(GrantKind::Random, "true").map_or_else(String::new, |suggestion| suggestion.line);
+    let denial = Denial::new(GrantKind::Random, "secure random numbers", line);
+    meter.denied(denial.clone());
+    Err(Denied(denial).into())
+}
+
+/// Counts a use of a grant.
+fn used(tap: &Tap, grant: GrantKind) {
+    tap.meter().called(grant);
+}

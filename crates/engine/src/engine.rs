@@ -1,0 +1,125 @@
+//! Everything that guests share: Wasmtime's engines, the watchdog, the artifact cache and the compiler.
+
+use crate::{
+    artifact::{Artifacts, Code, Key, adopt},
+    compile::Compiler,
+    error::LoadError,
+    load::Guest,
+    ticker::{Ticker, Ticking},
+    tuning::{Allocation, Tuning},
+};
+use sandbar_grants::{HttpClient, Resolver, SystemResolver};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+/// How an engine is set up.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Where sandboxes get their memory.
+    pub allocation: Allocation,
+    /// The artifact cache, if there is one.
+    pub cache: Option<Cache>,
+    /// Who compiles.
+    pub compiler: Compiler,
+}
+
+/// The artifact cache.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    /// Its folder, which only this user may write to.
+    pub folder: PathBuf,
+    /// The most bytes of artifacts that stay in it.
+    pub bytes_max: u64,
+}
+
+/// Runs guests. Clones share everything.
+#[derive(Clone)]
+pub struct Engine(Arc<Shared>);
+
+struct Shared {
+    config: EngineConfig,
+    tuned: [OnceLock<wasmtime::Engine>; Tuning::COUNT],
+    tuning: Mutex<()>,
+    artifacts: Option<Artifacts>,
+    ticker: Ticker,
+    resolver: Arc<dyn Resolver>,
+    http: HttpClient,
+}
+
+impl Engine {
+    /// Sets an engine up.
+    ///
+    /// # Errors
+    /// The cache's folder can't be used, or no thread can be started.
+    pub fn new(config: EngineConfig) -> Result<Engine, LoadError> {
+        let setup = |error: std::io::Error| LoadError::Setup(error.to_string());
+        let artifacts =
+            config.cache.as_ref().map(|cache| Artifacts::open(&cache.folder, cache.bytes_max)).transpose().map_err(setup)?;
+        let ticker = Ticker::start().map_err(setup)?;
+        let tuned = [const { OnceLock::new() }; Tuning::COUNT];
+        Ok(Engine(Arc::new(Shared { config, tuned, tuning: Mutex::new(()), artifacts, ticker, resolver: Arc::new(SystemResolver::default()), http: HttpClient::system() })))
+    }
+
+    /// Compiles a guest to an artifact, for use elsewhere or later.
+    ///
+    /// # Errors
+    /// The guest does not compile.
+    pub fn precompile(&self, guest: &Guest, tuning: Tuning) -> Result<Vec<u8>, LoadError> {
+        Ok(self.0.config.compiler.compile(tuning, guest.is_component(), guest.bytes())?)
+    }
+
+    /// The code of a guest: from the cache, or compiled now.
+    pub(crate) fn code(&self, guest: &Guest, tuning: Tuning) -> Result<Code, LoadError> {
+        let engine = self.tuned(tuning)?;
+        let key = Key::new(guest.digest(), tuning, &engine);
+        let component = guest.is_component();
+        if let Some(code) = self.0.artifacts.as_ref().and_then(|artifacts| artifacts.load(key, &engine, component)) {
+            return Ok(code);
+        }
+        let artifact = guest.compiling(|| self.precompile(guest, tuning))?;
+        let kept = self.0.artifacts.as_ref().map(|artifacts| artifacts.keep(key, &artifact, &engine, component));
+        match kept {
+            Some(Ok(code)) => Ok(code),
+            // A full disk is no reason not to serve.
+            Some(Err(_)) | None => Ok(adopt(&artifact, &engine, component)?),
+        }
+    }
+
+    /// Whether a good artifact of this guest is in the cache.
+    pub fn is_compiled(&self, guest: &Guest, tuning: Tuning) -> bool {
+        let Ok(engine) = self.tuned(tuning) else { return false };
+        let key = Key::new(guest.digest(), tuning, &engine);
+        self.0.artifacts.as_ref().is_some_and(|artifacts| artifacts.load(key, &engine, guest.is_component()).is_some())
+    }
+
+    /// Wasmtime's engine for a tuning, made when first asked for.
+    pub(crate) fn tuned(&self, tuning: Tuning) -> Result<wasmtime::Engine, LoadError> {
+        let Some(cell) = self.0.tuned.get(tuning.index()) else {
+            return Err(LoadError::Setup("no such tuning".into()));
+        };
+        let _one_at_a_time = self.0.tuning.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = cell.get() {
+            return Ok(engine.clone());
+        }
+        let engine = tuning.engine(self.0.config.allocation).map_err(|error| LoadError::Setup(format!("{error:#}")))?;
+        self.0.ticker.add(engine.weak());
+        Ok(cell.get_or_init(|| engine).clone())
+    }
+
+    /// What looks up names for guests.
+    pub(crate) fn resolver(&self) -> Arc<dyn Resolver> {
+        self.0.resolver.clone()
+    }
+
+    /// What sends requests for guests.
+    pub(crate) fn http_client(&self) -> HttpClient {
+        self.0.http.clone()
+    }
+
+    /// Keeps epochs moving while a call runs.
+    pub(crate) fn ticking(&self) -> Ticking {
+        self.0.ticker.enter()
+    }
+}

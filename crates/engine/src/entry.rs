@@ -1,0 +1,251 @@
+//! One way into a program: a shape, and the export that it calls. Runs calls from their event to their receipt.
+
+use crate::{
+    clock,
+    drive::{Drive, Halt},
+    error::LoadError,
+    inspect::{self, Candidate},
+    pool::{Busy, Slot},
+    program::{Program, Streams},
+    sandbox::Sandbox,
+    shape::{self, Target},
+    stdio::{LogLevel, LogRecord},
+};
+use http::HeaderValue;
+use sandbar_call::{
+    Call, CallId, Draft, Event, Heading, Meter, Outcome, Refusal, Reply, Resource, Run, Running, Settle, Shape,
+};
+use std::{future::Future, sync::Arc};
+
+/// A program with the export that its events go to. Clones share everything.
+#[derive(Clone)]
+pub struct Entry(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) program: Arc<Program>,
+    pub(crate) shape: Shape,
+    pub(crate) target: Target,
+    /// What a function's stdout is, where the manifest says it.
+    pub(crate) content_type: Option<HeaderValue>,
+}
+
+/// Which entry is wanted; what is left out is found from the exports.
+#[derive(Clone, Debug, Default)]
+pub struct EntryChoice {
+    /// The shape.
+    pub shape: Option<Shape>,
+    /// The export.
+    pub export: Option<String>,
+    /// The content type of what a function answers.
+    pub content_type: Option<HeaderValue>,
+}
+
+impl Program {
+    /// Finds the way into a program.
+    ///
+    /// # Errors
+    /// There is none, or there are several and the choice does not say which.
+    pub fn entry(self: &Arc<Self>, guest: &crate::Guest, choice: EntryChoice) -> Result<Entry, LoadError> {
+        let candidates = &guest.summary().candidates;
+        let Candidate { shape, export, .. } = inspect::choose(candidates, choice.shape, choice.export.as_deref())?;
+        let target = Target::find(self, shape, export.as_deref())?;
+        Ok(Entry(Arc::new(Inner { program: self.clone(), shape, target, content_type: choice.content_type })))
+    }
+}
+
+impl Entry {
+    /// The shape that was found.
+    pub fn shape(&self) -> Shape {
+        self.0.shape
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.0.program
+    }
+}
+
+impl Run for Entry {
+    fn run(&self, call: Call) -> Running<'_> {
+        let entry = self.0.clone();
+        Box::pin(async move {
+            let Call { id, origin, event, receipts } = call;
+            let work = Work::open(&entry, id, origin, receipts);
+            match event {
+                Event::Http(request) => shape::http(entry, work, request).await,
+                Event::Export { arguments, .. } => shape::export(entry, work, arguments).await,
+                Event::Command { args, stdio } => shape::command(entry, work, args, stdio).await,
+            }
+        })
+    }
+}
+
+/// A call on its way: its receipt, and what ends it. Dropped unfinished, it was cancelled.
+pub(crate) struct Work {
+    pub(crate) call: CallId,
+    pub(crate) draft: Draft,
+    entry: Arc<Inner>,
+}
+
+/// What a call's guest came to, and its sandbox for the next one where it is fit for it.
+pub(crate) struct Ended<T> {
+    pub(crate) outcome: Outcome,
+    pub(crate) answer: Option<T>,
+}
+
+impl<T> Ended<T> {
+    pub(crate) fn done(answer: T) -> Ended<T> {
+        Ended { outcome: Outcome::Done, answer: Some(answer) }
+    }
+
+    pub(crate) fn with(outcome: Outcome) -> Ended<T> {
+        Ended { outcome, answer: None }
+    }
+}
+
+/// A guest at work; its result is how it ended.
+pub(crate) type Guest<T> = Drive<Ended<T>>;
+
+impl Work {
+    fn open(entry: &Arc<Inner>, call: CallId, origin: sandbar_call::Origin, receipts: Arc<dyn Settle>) -> Work {
+        let program = &entry.program;
+        let heading = Heading {
+            call,
+            at_ms: clock::wall_ms(),
+            guest: program.name.clone(),
+            digest: program.digest,
+            shape: entry.shape,
+            origin,
+        };
+        let draft = Draft::open(heading, program.binding().limits.clone(), clock::monotonic_ns, receipts);
+        Work { call, draft, entry: entry.clone() }
+    }
+
+    pub(crate) fn meter(&self) -> &Arc<Meter> {
+        self.draft.meter()
+    }
+
+    /// Takes a sandbox, turned to this call but not started: none of the guest's code has run for it.
+    pub(crate) async fn sandbox(&mut self, streams: Streams<'_>) -> Result<(Slot, Sandbox), Outcome> {
+        let program = self.entry.program.clone();
+        let (slot, idle) = program.pool().take().await.map_err(|Busy| Outcome::Refused {
+            why: Refusal::Busy { retry_after_s: program.pool().retry_after_s() },
+        })?;
+        let made = match idle {
+            Some(sandbox) => Ok(sandbox),
+            None => program.sandbox(self.call, self.meter(), streams),
+        };
+        let mut sandbox = made.map_err(|error| self.fault(&format!("{error:?}")))?;
+        sandbox.begin(self.call, &mut self.draft, &program);
+        Ok((slot, sandbox))
+    }
+
+    /// Lets the guest run: `call` has the sandbox, and gives it back by what it returns.
+    pub(crate) fn drive<T: Send + 'static>(
+        &self,
+        slot: Slot,
+        sandbox: Sandbox,
+        call: impl AsyncCall<T>,
+    ) -> Guest<T> {
+        let program = self.entry.program.clone();
+        let meter = self.meter().clone();
+        let deadline_ns = self.draft.started_ns().saturating_add(meter.limits().most(Resource::Wall));
+        let ticking = program.host().ticking();
+        Drive::new(run_guest(program, slot, sandbox, call), meter, deadline_ns, ticking)
+    }
+
+    /// Reads what a driven guest came to.
+    pub(crate) fn ended<T>(&self, driven: Result<Ended<T>, Halt>) -> Ended<T> {
+        match driven {
+            Ok(ended) => ended,
+            Err(Halt::Stopped(stop)) => Ended::with(Outcome::Stopped { limit: stop.0 }),
+            Err(Halt::Panicked) => Ended::with(self.fault("the host panicked")),
+        }
+    }
+
+    /// Ends the call: one receipt, and one log record where it did not end well.
+    pub(crate) fn settle(self, outcome: Outcome) {
+        let message = match &outcome {
+            Outcome::Done | Outcome::Cancelled => None,
+            Outcome::Failed { message, .. } => Some(format!("failed: {message}")),
+            Outcome::Stopped { limit } => Some(format!("stopped: the limit of `{}` is used up", limit.key())),
+            Outcome::Trapped { message } => Some(format!("trapped: {message}")),
+            Outcome::Refused { why: Refusal::Grant { denial } } => {
+                Some(format!("refused: `{}` is not granted; hint: {}", denial.asked, denial.allow))
+            }
+            Outcome::Refused { why } => Some(format!("refused: {why:?}")),
+            Outcome::Fault { .. } => None,
+        };
+        if let Some(message) = message {
+            self.log(LogLevel::Warn, &message);
+        }
+        self.draft.settle(outcome);
+    }
+
+    /// A reply for a call that ended without an answer.
+    pub(crate) fn end(self, outcome: Outcome) -> Reply {
+        self.settle(outcome.clone());
+        Reply::Ended(outcome)
+    }
+
+    /// Refuses an event that does not fit the guest.
+    pub(crate) fn refuse(self, message: impl Into<String>) -> Reply {
+        self.end(Outcome::Refused { why: Refusal::Event { message: message.into() } })
+    }
+
+    /// Logs one line about the call.
+    pub(crate) fn log(&self, level: LogLevel, message: &str) {
+        let message = crate::stdio::escape(message);
+        let guest = self.entry.program.name.clone();
+        self.entry.program.binding().log.log(LogRecord { level, guest, call: self.call, message });
+    }
+
+    fn fault(&self, cause: &str) -> Outcome {
+        self.log(LogLevel::Error, &format!("fault: {cause}"));
+        Outcome::Fault { id: self.call.to_string() }
+    }
+}
+
+/// What a shape does with a sandbox that has started.
+pub(crate) trait AsyncCall<T>: Send + 'static {
+    fn call<'a>(
+        self,
+        program: &'a Program,
+        sandbox: &'a mut Sandbox,
+    ) -> impl Future<Output = wasmtime::Result<Ended<T>>> + Send + 'a;
+
+    /// Whether the sandbox may serve another call after one that ended well.
+    const REUSABLE: bool = true;
+}
+
+async fn run_guest<T: Send + 'static>(
+    program: Arc<Program>,
+    slot: Slot,
+    mut sandbox: Sandbox,
+    call: impl AsyncCall<T>,
+) -> Ended<T> {
+    let reusable = reusable(&call);
+    let started = sandbox.start(&program).await;
+    let ended = match started {
+        Ok(()) => call.call(&program, &mut sandbox).await,
+        Err(error) => Err(error),
+    };
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(error) => Ended::with(sandbox.outcome_of(&error)),
+    };
+    sandbox.settle_fuel();
+    sandbox.end_log();
+    let healthy = matches!(ended.outcome, Outcome::Done | Outcome::Failed { .. });
+    if healthy && reusable {
+        program.pool().give_back(sandbox);
+    } else {
+        drop(sandbox);
+    }
+    drop(slot);
+    ended
+}
+
+fn reusable<T, C: AsyncCall<T>>(_: &C) -> bool {
+    C::REUSABLE
+}

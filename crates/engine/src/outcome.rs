@@ -1,0 +1,48 @@
+//! Reads from an error of Wasmtime how a call ended.
+
+use sandbar_call::{Denial, Meter, Outcome, Refusal, Resource, Stop};
+use wasmtime::{Trap, component::ResourceTableError};
+use wasmtime_wasi::I32Exit;
+
+/// A guest asked for something that can only be refused by ending the call, since its interface has no error for it.
+#[derive(Debug)]
+pub(crate) struct Denied(pub(crate) Denial);
+
+impl std::fmt::Display for Denied {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` is not granted", self.0.asked)
+    }
+}
+
+impl std::error::Error for Denied {}
+
+/// How a call ended that Wasmtime ended with an error. `refused` is the limit that the guest's memory or tables ran into.
+pub(crate) fn outcome_of(error: &wasmtime::Error, meter: &Meter, refused: Option<Resource>) -> Outcome {
+    if let Some(exit) = error.downcast_ref::<I32Exit>() {
+        return exited(exit.0);
+    }
+    if let Some(Denied(denial)) = error.downcast_ref() {
+        return Outcome::Refused { why: Refusal::Grant { denial: denial.clone() } };
+    }
+    if let Some(Stop(limit)) = meter.stopped().or_else(|| error.downcast_ref::<Stop>().copied()) {
+        return Outcome::Stopped { limit };
+    }
+    if matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full)) {
+        return Outcome::Stopped { limit: meter.stop(Resource::Handles).0 };
+    }
+    if let Some(Trap::OutOfFuel) = error.downcast_ref::<Trap>() {
+        return Outcome::Stopped { limit: meter.stop(Resource::Fuel).0 };
+    }
+    if let Some(limit) = refused {
+        return Outcome::Stopped { limit: meter.stop(limit).0 };
+    }
+    Outcome::Trapped { message: format!("{error:?}") }
+}
+
+/// How a call ended that ended with an exit code.
+pub(crate) fn exited(code: i32) -> Outcome {
+    match code {
+        0 => Outcome::Done,
+        code => Outcome::Failed { code: Some(code), message: format!("ended with code {code}") },
+    }
+}

@@ -1,0 +1,188 @@
+//! A guest bound to its grants, limits and pool: everything that its calls share.
+
+use crate::{
+    artifact::Code,
+    dialect,
+    engine::Engine,
+    error::LoadError,
+    inspect::Needs,
+    limiter::Limiter,
+    load::Guest,
+    outgoing::Outgoing,
+    pool::{Policy, Pool, PoolLimits},
+    sandbox::Sandbox,
+    state::{State, Ticks},
+    stdio::{Input, Log, LogStream, Output, Pipe},
+    tap::Tap,
+    tuning::Tuning,
+};
+use sandbar_call::{CallId, Digest, GuestName, Limits, Meter, Resource};
+use sandbar_grants::{Admitted, Network};
+use std::sync::Arc;
+use wasmtime::component;
+use wasmtime_wasi_http::WasiHttpCtx;
+
+/// What a guest is bound to.
+#[derive(Clone)]
+pub struct Binding {
+    /// What it may touch.
+    pub grants: Arc<Admitted>,
+    /// How much a call or sandbox may consume.
+    pub limits: Limits,
+    /// Whether fuel is counted exactly. A limit of fuel counts it too.
+    pub fuel: Fuel,
+    /// How long a sandbox lives.
+    pub policy: Policy,
+    /// How many there may be.
+    pub pool: PoolLimits,
+    /// Where its log records go.
+    pub log: Arc<dyn Log>,
+}
+
+/// Whether fuel is counted exactly, which slows compute-bound guests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fuel {
+    /// Only where a limit asks for it.
+    #[default]
+    WhereLimited,
+    /// Always.
+    Always,
+}
+
+/// A guest that is ready to be called.
+pub struct Program {
+    engine: Engine,
+    wasmtime: wasmtime::Engine,
+    pub(crate) name: GuestName,
+    pub(crate) digest: Digest,
+    tuning: Tuning,
+    linked: Linked,
+    binding: Binding,
+    pool: Arc<Pool>,
+}
+
+/// A guest whose imports are all provided.
+pub(crate) enum Linked {
+    Core(wasmtime::InstancePre<State>),
+    Component(component::InstancePre<State>),
+}
+
+impl Engine {
+    /// Binds a guest: compiles it, unless an artifact is there, and provides its imports.
+    ///
+    /// # Errors
+    /// The guest does not compile, imports something unknown, or starts with more than its limits.
+    pub fn bind(&self, guest: &Guest, binding: Binding) -> Result<Arc<Program>, LoadError> {
+        let summary = guest.summary();
+        fits(&binding.limits, Resource::Memory, summary.memory_min_bytes)?;
+        fits(&binding.limits, Resource::Tables, summary.table_min)?;
+        let tuning = tuning(summary.needs, &binding);
+        let wasmtime = self.tuned(tuning)?;
+        let linked = match self.code(guest, tuning)? {
+            Code::Module(module) => Linked::Core(dialect::link_module(&wasmtime, &module)?),
+            Code::Component(component) => Linked::Component(dialect::link_component(&wasmtime, &component, tuning)?),
+        };
+        let pool = Pool::new(binding.policy, binding.pool);
+        let (name, digest) = (guest.name().clone(), guest.digest());
+        Ok(Arc::new(Program { engine: self.clone(), wasmtime, name, digest, tuning, linked, binding, pool }))
+    }
+}
+
+impl Program {
+    pub(crate) fn engine(&self) -> &wasmtime::Engine {
+        &self.wasmtime
+    }
+
+    pub(crate) fn host(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn tuning(&self) -> Tuning {
+        self.tuning
+    }
+
+    pub(crate) fn linked(&self) -> &Linked {
+        &self.linked
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// What it is bound to.
+    pub fn binding(&self) -> &Binding {
+        &self.binding
+    }
+
+    /// The guest's name.
+    pub fn name(&self) -> &GuestName {
+        &self.name
+    }
+
+    /// The guest's digest.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Calls that run now, and calls that wait for a sandbox.
+    pub fn load(&self) -> (u32, u32) {
+        self.pool.load()
+    }
+
+    /// Makes a sandbox for a call. None of the guest's code has run in it.
+    pub(crate) fn sandbox(&self, call: CallId, meter: &Arc<Meter>, streams: Streams<'_>) -> wasmtime::Result<Sandbox> {
+        let tap = Tap::new(meter.clone());
+        let grants = self.binding.grants.clone();
+        let (stdin, stdout) = (Input::new(tap.clone()), Pipe::default());
+        let stderr = LogStream::new(self.binding.log.clone(), self.name.clone(), tap.clone(), call);
+        let network = Arc::new(Network::open(grants.clone(), self.engine.resolver()));
+        let mut wasi = dialect::context(&grants, &network, &tap)?;
+        wasi.args(streams.args).envs(streams.env);
+        if streams.host {
+            dialect::host_stdio(&mut wasi, &tap);
+        } else {
+            wasi.stdin(stdin.clone()).stdout(Output::new(stdout.clone(), tap.clone())).stderr(stderr.clone());
+        }
+        let state = State {
+            wasi: wasi.build_p1(),
+            http: WasiHttpCtx::new(),
+            outgoing: Outgoing::new(self.engine.http_client(), grants.clone(), tap.clone()),
+            limiter: Limiter::new(tap.clone(), meter),
+            tap,
+            grants,
+            network,
+            stdin,
+            stdout,
+            stderr,
+            deadline_ns: u64::MAX,
+            ticks: Ticks::Yield,
+        };
+        Ok(Sandbox::new(self, state, meter))
+    }
+}
+
+/// Where a sandbox's standard streams lead, and what only a command gets, which is fixed when its sandbox is made.
+#[derive(Clone, Copy)]
+pub(crate) struct Streams<'a> {
+    /// Whether they are those of this process.
+    pub(crate) host: bool,
+    /// Arguments, the program's name first.
+    pub(crate) args: &'a [String],
+    /// Environment variables beside the granted ones.
+    pub(crate) env: &'a [(String, String)],
+}
+
+impl Streams<'static> {
+    /// Piped, without arguments.
+    pub(crate) const PIPED: Streams<'static> = Streams { host: false, args: &[], env: &[] };
+}
+
+fn tuning(needs: Needs, binding: &Binding) -> Tuning {
+    let fuel = binding.fuel == Fuel::Always || binding.limits.get(Resource::Fuel).is_some();
+    Tuning { fuel, concurrency: needs.concurrency, gc: needs.gc }
+}
+
+fn fits(limits: &Limits, resource: Resource, needs: u64) -> Result<(), LoadError> {
+    let most = limits.most(resource);
+    if needs > most { Err(LoadError::TooLarge { limit: resource.key(), needs, most }) } else { Ok(()) }
+}

@@ -1,0 +1,155 @@
+//! One store with its memory: the unit of isolation.
+
+use crate::{
+    outcome::outcome_of,
+    program::{Linked, Program},
+    state::{State, Ticks, on_tick},
+    values::ArgumentSpace,
+};
+use sandbar_call::{CallId, Draft, Meter, Outcome, Resource, SandboxId, SandboxUse};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+use wasmtime::{Store, component};
+
+/// A guest's instance and all it may touch.
+pub(crate) struct Sandbox {
+    pub(crate) store: Store<State>,
+    pub(crate) instance: Instance,
+    /// Where lists and strings for core exports go in its memory, once one was passed.
+    pub(crate) space: Option<ArgumentSpace>,
+    id: SandboxId,
+    calls: u64,
+    metered: bool,
+    /// Fuel that the current call started with, where it is metered.
+    fuel: Option<u64>,
+}
+
+/// An instance of either kind.
+#[derive(Clone, Copy)]
+pub(crate) enum Instance {
+    /// Before the guest's own start code has run.
+    Unborn,
+    Core(wasmtime::Instance),
+    Component(component::Instance),
+}
+
+impl Sandbox {
+    /// Makes a store for a call's guest, without running any of its code yet.
+    pub(crate) fn new(program: &Program, state: State, meter: &Meter) -> Sandbox {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let mut store = Store::new(program.engine(), state);
+        store.limiter(|state| &mut state.limiter);
+        store.epoch_deadline_callback(on_tick);
+        let wasi = wasmtime_wasi::WasiView::ctx(store.data_mut());
+        let handles = usize::try_from(meter.limits().most(Resource::Handles)).unwrap_or(usize::MAX);
+        wasi.table.set_max_capacity(handles.min(wasi.table.max_capacity()));
+        Sandbox { store, instance: Instance::Unborn, space: None, id: SandboxId(NEXT.fetch_add(1, Relaxed)), calls: 0, metered: false, fuel: None }
+    }
+
+    /// Turns to a call, and notes in its receipt who serves it.
+    pub(crate) fn begin(&mut self, call: CallId, draft: &mut Draft, program: &Program) {
+        let meter = draft.meter().clone();
+        self.turn(call, &meter, draft.started_ns(), program);
+        if self.fuel.is_some() {
+            draft.fuel_metered();
+        }
+        draft.served_by(SandboxUse { id: self.id, call: self.calls });
+    }
+
+    /// Turns to a call: its meter, its deadline, its fuel.
+    pub(crate) fn turn(
+        &mut self,
+        call: CallId,
+        meter: &Arc<Meter>,
+        started_ns: u64,
+        program: &Program,
+    ) {
+        let state = self.store.data_mut();
+        state.tap.turn(meter.clone());
+        state.stderr.turn(call);
+        self.metered = program.tuning().fuel;
+        self.turn_again(meter, started_ns);
+    }
+
+    /// Turns to one more call with the same meter.
+    pub(crate) fn turn_again(&mut self, meter: &Meter, started_ns: u64) {
+        self.calls += 1;
+        self.store.data_mut().begin(meter, started_ns);
+        self.store.set_epoch_deadline(1);
+        if self.metered {
+            let fuel = meter.limits().most(Resource::Fuel);
+            self.fuel = self.store.set_fuel(fuel).is_ok().then_some(fuel);
+        }
+    }
+
+    /// Instantiates the guest, if that has not happened, and runs its start code.
+    pub(crate) async fn start(&mut self, program: &Program) -> wasmtime::Result<()> {
+        if !matches!(self.instance, Instance::Unborn) {
+            return Ok(());
+        }
+        self.instance = match program.linked() {
+            Linked::Core(pre) => {
+                let instance = pre.instantiate_async(&mut self.store).await?;
+                if let Some(initialize) = instance.get_func(&mut self.store, "_initialize") {
+                    initialize.typed::<(), ()>(&self.store)?.call_async(&mut self.store, ()).await?;
+                }
+                Instance::Core(instance)
+            }
+            Linked::Component(pre) => Instance::Component(pre.instantiate_async(&mut self.store).await?),
+        };
+        Ok(())
+    }
+
+    /// The instance of a core module.
+    pub(crate) fn core(&self) -> wasmtime::Result<wasmtime::Instance> {
+        match self.instance {
+            Instance::Core(instance) => Ok(instance),
+            Instance::Unborn | Instance::Component(_) => wasmtime::bail!("expected an instance of a core module"),
+        }
+    }
+
+    /// The instance of a component.
+    pub(crate) fn component(&self) -> wasmtime::Result<component::Instance> {
+        match self.instance {
+            Instance::Component(instance) => Ok(instance),
+            Instance::Unborn | Instance::Core(_) => wasmtime::bail!("expected an instance of a component"),
+        }
+    }
+
+    /// How a call ended that Wasmtime ended with an error.
+    pub(crate) fn outcome_of(&self, error: &wasmtime::Error) -> Outcome {
+        let state = self.store.data();
+        outcome_of(error, &state.tap.meter(), state.limiter.refused)
+    }
+
+    /// How many calls it has served.
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls
+    }
+
+    /// Charges the fuel that was used since the call began, or since this was last done.
+    pub(crate) fn settle_fuel(&mut self) {
+        if let (Some(started), Ok(left)) = (self.fuel.take(), self.store.get_fuel()) {
+            let _ = self.store.data().tap.meter().charge(Resource::Fuel, started.saturating_sub(left));
+        }
+    }
+
+    /// Writes the last line of the call's log.
+    pub(crate) fn end_log(&mut self) {
+        self.store.data().stderr.end_line();
+    }
+
+    /// Says that ticks of the epoch let the guest go on.
+    pub(crate) fn keep_thread(&mut self) {
+        self.store.data_mut().ticks = Ticks::Continue;
+    }
+}
+
+impl Drop for Sandbox {
+    /// A call that was cancelled ends here: what it used is charged while the store still knows it.
+    fn drop(&mut self) {
+        self.settle_fuel();
+    }
+}

@@ -1,0 +1,183 @@
+//! Typed calls: an export with arguments, as JSON or WAVE in and out.
+
+use super::{Target, function::core_function};
+use crate::{
+    entry::{AsyncCall, Ended, Inner, Work},
+    program::{Program, Streams},
+    sandbox::Sandbox,
+    values::{ArgumentSpace, ComponentSignature, CoreArgument, CoreSignature, Given, PlaceError, ValueError},
+};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
+use http_body_util::{BodyExt, Limited};
+use sandbar_call::{Body, Outcome, Refusal, Reply, Resource};
+use std::sync::Arc;
+use wasmtime::{Result, Val, bail, component, format_err};
+
+/// The largest request body that holds arguments, in bytes.
+const ARGUMENTS_BYTES_MAX: usize = 16 << 20;
+/// The longest result as text where the output is not limited, in bytes.
+const RESULT_BYTES_MAX: u64 = 64 << 20;
+
+/// Answers a request: a JSON array of arguments as its body, and 200 with the result as JSON.
+pub(crate) async fn answer_http(entry: Arc<Inner>, work: Work, request: Request<Body>) -> Reply {
+    let body = Limited::new(request.into_body(), ARGUMENTS_BYTES_MAX);
+    let arguments = match body.collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => return work.refuse(format!("the arguments can't be read: {error}")),
+    };
+    match call(&entry, work, Texts::Json(arguments)).await {
+        Ok(result) => {
+            let mut response = Response::new(Body::from(result));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            Reply::Http(response)
+        }
+        Err(reply) => reply,
+    }
+}
+
+/// Answers with the result as JSON.
+pub(crate) async fn answer_json(entry: Arc<Inner>, work: Work, arguments: Bytes) -> Reply {
+    call(&entry, work, Texts::Json(arguments)).await.map_or_else(|reply| reply, Reply::Value)
+}
+
+/// Answers with the result as WAVE.
+pub(crate) async fn answer_wave(entry: Arc<Inner>, work: Work, arguments: Vec<String>) -> Reply {
+    call(&entry, work, Texts::Wave(arguments)).await.map_or_else(|reply| reply, Reply::Value)
+}
+
+async fn call(entry: &Arc<Inner>, mut work: Work, arguments: Texts) -> std::result::Result<String, Reply> {
+    let (slot, sandbox) = match work.sandbox(Streams::PIPED).await {
+        Ok(taken) => taken,
+        Err(outcome) => return Err(work.end(outcome)),
+    };
+    let guest = work.drive(slot, sandbox, TypedCall { entry: entry.clone(), arguments });
+    let Ended { outcome, answer } = work.ended(guest.await);
+    match (outcome, answer) {
+        (Outcome::Done, Some(result)) => {
+            let written = work.meter().charge(Resource::Output, result.len() as u64);
+            if let Err(stop) = written {
+                return Err(work.end(Outcome::Stopped { limit: stop.0 }));
+            }
+            work.settle(Outcome::Done);
+            Ok(result)
+        }
+        (outcome, _) => Err(work.end(outcome)),
+    }
+}
+
+enum Texts {
+    Json(Bytes),
+    Wave(Vec<String>),
+}
+
+impl Texts {
+    fn given(&self) -> Given<'_> {
+        match self {
+            Texts::Json(json) => Given::Json(json),
+            Texts::Wave(texts) => Given::Wave(texts),
+        }
+    }
+}
+
+struct TypedCall {
+    entry: Arc<Inner>,
+    arguments: Texts,
+}
+
+impl AsyncCall<String> for TypedCall {
+    async fn call(self, _: &Program, sandbox: &mut Sandbox) -> Result<Ended<String>> {
+        match &self.entry.target {
+            Target::CoreFunction { name, .. } => call_core(&self.entry.target, name, self.arguments.given(), sandbox).await,
+            Target::ComponentFunction { name, export } => {
+                let instance = sandbox.component()?;
+                let function = instance.get_func(&mut sandbox.store, export);
+                let function = function.ok_or_else(|| format_err!("the guest has no function `{name}`"))?;
+                call_component(name, function, self.arguments.given(), sandbox).await
+            }
+            Target::Command02(_) | Target::Command03(_) | Target::Http02(_) | Target::Http03(_) => {
+                bail!("expected an export with arguments")
+            }
+        }
+    }
+}
+
+async fn call_core(target: &Target, name: &str, given: Given<'_>, sandbox: &mut Sandbox) -> Result<Ended<String>> {
+    let function = core_function(target, sandbox)?;
+    let signature = CoreSignature::of(name, &function.ty(&sandbox.store));
+    let arguments = match signature.arguments(given) {
+        Ok(arguments) => arguments,
+        Err(error) => return Ok(unfit(&error)),
+    };
+    let instance = sandbox.core()?;
+    if let Some(space) = &mut sandbox.space {
+        space.clear();
+    }
+    let mut params = Vec::with_capacity(arguments.len() + 1);
+    for argument in arguments {
+        match argument {
+            CoreArgument::Value(value) => params.push(value),
+            CoreArgument::Bytes { bytes, align, elements } => {
+                sandbox.store.data().tap.meter().charge(Resource::BytesIn, bytes.len() as u64)?;
+                let pointer = match place(sandbox, instance, &bytes, align).await {
+                    Ok(pointer) => pointer,
+                    Err(PlaceError::Allocator { error, .. } | PlaceError::Grow(error)) => return Err(error),
+                    Err(error) => return Ok(Ended::with(Outcome::Failed { code: None, message: error.to_string() })),
+                };
+                params.push(Val::I32(pointer.cast_signed()));
+                params.push(Val::I32(elements.cast_signed()));
+            }
+        }
+    }
+    let mut results = vec![Val::I32(0); signature.results_len()];
+    function.call_async(&mut sandbox.store, &params, &mut results).await?;
+    Ok(written(signature.result_text(&results, given.notation(), result_bytes_max(sandbox))))
+}
+
+/// Copies an argument into the guest's memory, at the place that the sandbox keeps for them.
+async fn place(
+    sandbox: &mut Sandbox,
+    instance: wasmtime::Instance,
+    bytes: &[u8],
+    align: usize,
+) -> std::result::Result<u32, PlaceError> {
+    let Sandbox { store, space, .. } = sandbox;
+    let space = match space {
+        Some(space) => space,
+        None => space.insert(ArgumentSpace::of(&mut *store, &instance)?),
+    };
+    space.place(store, bytes, align).await
+}
+
+async fn call_component(
+    name: &str,
+    function: component::Func,
+    given: Given<'_>,
+    sandbox: &mut Sandbox,
+) -> Result<Ended<String>> {
+    let signature = ComponentSignature::of(name, &function.ty(&sandbox.store));
+    let arguments = match signature.arguments(given) {
+        Ok(arguments) => arguments,
+        Err(error) => return Ok(unfit(&error)),
+    };
+    let mut results = vec![component::Val::Bool(false); signature.results_len()];
+    function.call_async(&mut sandbox.store, &arguments, &mut results).await?;
+    Ok(written(signature.result_text(&results, given.notation(), result_bytes_max(sandbox))))
+}
+
+/// The arguments don't fit the export: whoever sent the event is told, and none of the export's code has run.
+fn unfit(error: &ValueError) -> Ended<String> {
+    Ended::with(Outcome::Refused { why: Refusal::Event { message: error.to_string() } })
+}
+
+fn written(result: std::result::Result<String, ValueError>) -> Ended<String> {
+    match result {
+        Ok(text) => Ended::done(text),
+        Err(error) => Ended::with(Outcome::Failed { code: None, message: error.to_string() }),
+    }
+}
+
+fn result_bytes_max(sandbox: &Sandbox) -> usize {
+    let most = sandbox.store.data().tap.meter().left(Resource::Output).min(RESULT_BYTES_MAX);
+    usize::try_from(most).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,183 @@
+//! Stdout: a bounded pipe from the guest to whoever answers the event.
+
+use super::PIPE_BYTES;
+use crate::tap::Tap;
+use bytes::{Bytes, BytesMut};
+use sandbar_call::{GrantKind, Resource};
+use std::{
+    collections::VecDeque,
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker, ready},
+};
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi_io::{
+    async_trait,
+    poll::Pollable,
+    streams::{OutputStream, StreamError, StreamResult},
+};
+
+/// What the guest wrote, until it is read.
+#[derive(Clone, Default)]
+pub(crate) struct Pipe(Arc<Mutex<Queue>>);
+
+#[derive(Default)]
+struct Queue {
+    chunks: VecDeque<Bytes>,
+    bytes: usize,
+    /// Without a bound, for answers that are only known when the guest has ended; the output limit bounds them.
+    unbounded: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+impl Pipe {
+    /// Empties the pipe for the next call.
+    pub(crate) fn turn(&self, unbounded: bool) {
+        *self.queue() = Queue { unbounded, ..Queue::default() };
+    }
+
+    /// The next chunk, or `None` when nothing is there now.
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Bytes> {
+        let mut queue = self.queue();
+        let Some(chunk) = queue.chunks.pop_front() else {
+            queue.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        queue.bytes -= chunk.len();
+        if let Some(writer) = queue.writer.take() {
+            writer.wake();
+        }
+        Poll::Ready(chunk)
+    }
+
+    /// Wakes whoever reads: there may be no more.
+    pub(crate) fn wake(&self) {
+        if let Some(reader) = self.queue().reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// Takes everything that is there as one piece.
+    pub(crate) fn take_all(&self) -> Bytes {
+        let mut queue = self.queue();
+        queue.bytes = 0;
+        let chunks = std::mem::take(&mut queue.chunks);
+        if chunks.len() == 1 {
+            return chunks.into_iter().next().unwrap_or_default();
+        }
+        let mut whole = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
+        chunks.iter().for_each(|chunk| whole.extend_from_slice(chunk));
+        whole.freeze()
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn room(&self) -> usize {
+        let queue = self.queue();
+        if queue.unbounded { PIPE_BYTES } else { PIPE_BYTES.saturating_sub(queue.bytes) }
+    }
+
+    fn push(&self, bytes: Bytes) {
+        let mut queue = self.queue();
+        queue.bytes += bytes.len();
+        queue.chunks.push_back(bytes);
+        if let Some(reader) = queue.reader.take() {
+            reader.wake();
+        }
+    }
+
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<usize> {
+        match self.room() {
+            0 => {
+                self.queue().writer = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            room => Poll::Ready(room),
+        }
+    }
+}
+
+/// Stdout of a sandbox: charges what is written and hands it to the pipe.
+#[derive(Clone)]
+pub(crate) struct Output {
+    pipe: Pipe,
+    tap: Tap,
+}
+
+impl Output {
+    pub(crate) fn new(pipe: Pipe, tap: Tap) -> Output {
+        Output { pipe, tap }
+    }
+
+    fn put(&self, bytes: Bytes) -> StreamResult<()> {
+        let meter = self.tap.meter();
+        meter.called(GrantKind::Stdio);
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let count = bytes.len() as u64;
+        let charged = meter.charge(Resource::Output, count).and_then(|()| meter.charge(Resource::BytesOut, count));
+        charged.map_err(|stop| StreamError::Trap(stop.into()))?;
+        self.pipe.push(bytes);
+        Ok(())
+    }
+}
+
+impl IsTerminal for Output {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Output {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+impl OutputStream for Output {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.put(bytes)
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(self.pipe.room())
+    }
+}
+
+#[async_trait]
+impl Pollable for Output {
+    async fn ready(&mut self) {
+        std::future::poll_fn(|cx| self.pipe.poll_room(cx).map(drop)).await;
+    }
+}
+
+impl AsyncWrite for Output {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let room = ready!(self.pipe.poll_room(cx));
+        let bytes = bytes.get(..room).unwrap_or(bytes);
+        self.put(Bytes::copy_from_slice(bytes)).map_err(io::Error::other)?;
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,104 @@
+//! The watchdog: one thread that is not tokio's, which moves the epoch of every engine on while calls run.
+//!
+//! Guest code compares the epoch at loop back-edges and function entries, so a tick is all that deadlines cost. A runtime's
+//! own timer would not do: a guest that never yields freezes it.
+
+use std::{
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    thread::{self, Thread},
+    time::Duration,
+};
+use wasmtime::EngineWeak;
+
+/// How often the epoch moves while calls run. Deadlines are checked this often.
+pub const TICK: Duration = Duration::from_millis(1);
+/// Ticks without a call until the thread sleeps.
+const IDLE_TICKS: u32 = 200;
+
+/// The watchdog's handle. The thread ends when the last handle is dropped.
+pub(crate) struct Ticker {
+    shared: Arc<Shared>,
+    thread: Thread,
+}
+
+struct Shared {
+    engines: Mutex<Vec<EngineWeak>>,
+    running: AtomicUsize,
+    asleep: AtomicBool,
+}
+
+/// Keeps the epoch moving while it lives.
+pub(crate) struct Ticking(Arc<Shared>);
+
+impl Ticker {
+    /// Starts the thread.
+    pub(crate) fn start() -> std::io::Result<Ticker> {
+        let shared = Arc::new(Shared {
+            engines: Mutex::default(),
+            running: AtomicUsize::new(0),
+            asleep: AtomicBool::new(false),
+        });
+        let weak = Arc::downgrade(&shared);
+        let thread = thread::Builder::new().name("sandbar-ticker".into()).spawn(move || tick(&weak))?;
+        Ok(Ticker { shared, thread: thread.thread().clone() })
+    }
+
+    /// Moves this engine's epoch too.
+    pub(crate) fn add(&self, engine: EngineWeak) {
+        self.shared.engines().push(engine);
+    }
+
+    /// Notes that a call runs.
+    pub(crate) fn enter(&self) -> Ticking {
+        self.shared.running.fetch_add(1, SeqCst);
+        if self.shared.asleep.load(SeqCst) {
+            self.thread.unpark();
+        }
+        Ticking(self.shared.clone())
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.thread.unpark();
+    }
+}
+
+impl Drop for Ticking {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, SeqCst);
+    }
+}
+
+impl Shared {
+    fn engines(&self) -> std::sync::MutexGuard<'_, Vec<EngineWeak>> {
+        self.engines.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn tick(shared: &Weak<Shared>) {
+    let mut idle = 0;
+    loop {
+        thread::sleep(TICK);
+        let Some(shared) = shared.upgrade() else { return };
+        shared.engines().retain(|engine| engine.upgrade().map(|engine| engine.increment_epoch()).is_some());
+        idle = if shared.running.load(SeqCst) == 0 { idle + 1 } else { 0 };
+        if idle >= IDLE_TICKS {
+            // `enter` raises `running` before it looks at `asleep`, and this looks the other way round: one of the two
+            // sees the other, so no call starts while the thread goes to sleep for good.
+            shared.asleep.store(true, SeqCst);
+            let nothing_runs = shared.running.load(SeqCst) == 0;
+            let weak = Arc::downgrade(&shared);
+            drop(shared);
+            if nothing_runs {
+                thread::park();
+            }
+            let Some(shared) = weak.upgrade() else { return };
+            shared.asleep.store(false, SeqCst);
+            idle = 0;
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! How Wasmtime is set up: one engine for each combination of what guests need, made when first needed.
+//!
+//! Exact fuel slows compute-bound guests, concurrency support slows every start, and garbage collection widens what a guest
+//! can attack: each is on only for guests that ask for it.
+
+use serde::{Deserialize, Serialize};
+use std::{fs, path::Path};
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Result, Strategy, WasmBacktraceDetails,
+};
+
+/// What a guest needs of its engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Tuning {
+    /// Exact fuel.
+    pub fuel: bool,
+    /// Component-model async, for WASI 0.3.
+    pub concurrency: bool,
+    /// Garbage-collected types and exceptions.
+    pub gc: bool,
+}
+
+/// Where sandboxes get their memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allocation {
+    /// From slots that are reserved at start and reset after use: for hosts that serve.
+    Pooled {
+        /// How many memories, stacks and core instances may exist at one time in each engine.
+        slots: u32,
+    },
+    /// From the system when needed: for one call.
+    OnDemand,
+}
+
+/// The largest linear memory of a sandbox, in bytes.
+pub const MEMORY_BYTES_MAX: u64 = 1 << 32;
+/// The largest table of a pooled sandbox, in elements.
+const TABLE_ELEMENTS_MAX: usize = 100_000;
+/// Bytes of a slot's memory that stay resident between sandboxes, so that starting one takes no page faults.
+const MEMORY_KEPT_BYTES: usize = 2 << 20;
+const TABLE_KEPT_BYTES: usize = 64 << 10;
+
+impl Tuning {
+    /// How many combinations there are.
+    pub(crate) const COUNT: usize = 8;
+
+    /// Its place among them.
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.fuel) | usize::from(self.concurrency) << 1 | usize::from(self.gc) << 2
+    }
+
+    /// Builds an engine that can compile and run.
+    pub(crate) fn engine(self, allocation: Allocation) -> Result<wasmtime::Engine> {
+        let mut config = self.config();
+        if let Allocation::Pooled { slots } = allocation {
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(slots)));
+        }
+        wasmtime::Engine::new(&config)
+    }
+
+    /// Settings that decide what compiled code looks like. They are the same for every allocation.
+    fn config(self) -> Config {
+        let mut config = Config::new();
+        config
+            .strategy(Strategy::Cranelift)
+            .cranelift_opt_level(OptLevel::Speed)
+            .epoch_interruption(true)
+            .consume_fuel(self.fuel)
+            .concurrency_support(self.concurrency)
+            .wasm_component_model_async(self.concurrency)
+            .wasm_gc(self.gc)
+            .wasm_function_references(self.gc)
+            .wasm_exceptions(self.gc)
+            .wasm_threads(false)
+            .wasm_memory64(true)
+            .wasm_multi_memory(true)
+            .wasm_tail_call(true)
+            .relaxed_simd_deterministic(true)
+            .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+            .memory_reservation(MEMORY_BYTES_MAX)
+            .memory_may_move(false)
+            .coredump_on_trap(false);
+        config
+    }
+}
+
+fn pool(slots: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_core_instances(slots.saturating_mul(4))
+        .total_component_instances(slots)
+        .total_memories(slots)
+        .total_tables(slots.saturating_mul(4))
+        .total_stacks(slots)
+        .total_gc_heaps(slots)
+        .max_memory_size(MEMORY_BYTES_MAX as usize)
+        .max_memories_per_module(8)
+        .max_tables_per_module(16)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        .linear_memory_keep_resident(MEMORY_KEPT_BYTES)
+        .table_keep_resident(TABLE_KEPT_BYTES)
+        .pagemap_scan(if swaps() { Enabled::No } else { Enabled::Auto });
+    pool
+}
+
+/// Whether the system has swap, where resetting slots by scanning page tables may miss pages that were swapped out.
+fn swaps() -> bool {
+    fs::read_to_string(Path::new("/proc/swaps")).map_or(true, |swaps| swaps.lines().count() > 1)
+}

@@ -1,0 +1,217 @@
+//! Arguments and results of a component's function.
+
+use super::{
+    Given, Notation, ValueError, ValueErrorKind, WAVE_BYTES_MAX,
+    error::{Mismatch, excerpt},
+    example::{example_of, shell_example_of},
+    json,
+    read::{Form as _, Reader, counted},
+    text::Bounded,
+    wave::{self, Wave},
+    wit::type_text,
+};
+use serde_json::Value;
+use std::fmt;
+use wasmtime::component::{Type, Val, types::ComponentFunc};
+
+/// What a component's function takes and gives.
+#[derive(Clone, Debug)]
+pub(crate) struct ComponentSignature {
+    name: String,
+    awaits: bool,
+    params: Vec<(String, Type)>,
+    result: Option<Type>,
+}
+
+impl ComponentSignature {
+    /// Reads the signature off a function's type; `name` is what messages call it.
+    pub(crate) fn of(name: &str, ty: &ComponentFunc) -> ComponentSignature {
+        ComponentSignature {
+            name: name.to_owned(),
+            awaits: ty.async_(),
+            params: ty.params().map(|(name, ty)| (name.to_owned(), ty)).collect(),
+            result: ty.results().next(),
+        }
+    }
+
+    /// How many results a call gives: none or one. It is the length of the slice that Wasmtime fills.
+    pub(crate) fn results_len(&self) -> usize {
+        usize::from(self.result.is_some())
+    }
+
+    /// Makes the arguments of a call. Options at the end may be left out; they are none.
+    pub(crate) fn arguments(&self, given: Given<'_>) -> Result<Vec<Val>, ValueError> {
+        match given {
+            Given::Json(text) if text.trim_ascii().is_empty() => self.json_array(&[]),
+            Given::Json(text) => match json::parse(text).map_err(|error| error.of(&self.all_arguments(), None))? {
+                Value::Array(array) => self.json_array(&array),
+                Value::Object(object) => self.json_object(&object),
+                value @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                    let expected = "an array of arguments, or an object by parameter name";
+                    let error = Mismatch::new(ValueErrorKind::Mismatch, expected, (&value).describe());
+                    Err(error.of(&self.all_arguments(), self.call_hint(Notation::Json)))
+                }
+            },
+            Given::Wave(texts) => self.wave(texts),
+        }
+    }
+
+    /// Writes the result of a call: `null` in JSON and nothing in WAVE where the function gives none. A text longer than
+    /// `bytes_max` is an error of kind [`ValueErrorKind::TooLarge`].
+    pub(crate) fn result_text(&self, results: &[Val], to: Notation, bytes_max: usize) -> Result<String, ValueError> {
+        let mut out = Bounded::new(bytes_max);
+        match (results.first(), &self.result, to) {
+            (Some(value), Some(ty), Notation::Json) => json::write(&mut out, value, ty),
+            (Some(value), Some(_), Notation::Wave) => wave::write(&mut out, value),
+            (_, _, Notation::Json) => return Ok("null".to_owned()),
+            (_, _, Notation::Wave) => return Ok(String::new()),
+        }
+        .map_err(|error| error.of(format!("the result of `{}`", self.name), bytes_max))?;
+        Ok(out.finish())
+    }
+
+    /// Writes example arguments: a JSON array, or the words of a command line, quoted for a shell. `None` where a type
+    /// has no example.
+    pub(crate) fn call_example(&self, notation: Notation) -> Option<String> {
+        match notation {
+            Notation::Json => {
+                let examples = self.params.iter().map(|(_, ty)| example_of(ty, notation));
+                Some(format!("[{}]", examples.collect::<Option<Vec<_>>>()?.join(", ")))
+            }
+            Notation::Wave => {
+                let examples = self.params.iter().map(|(_, ty)| shell_example_of(ty));
+                Some(examples.collect::<Option<Vec<_>>>()?.join(" "))
+            }
+        }
+    }
+
+    fn json_array(&self, array: &[Value]) -> Result<Vec<Val>, ValueError> {
+        self.check_count(array.len(), Notation::Json)?;
+        self.read_each(array.iter().map(Some))
+    }
+
+    fn json_object(&self, object: &serde_json::Map<String, Value>) -> Result<Vec<Val>, ValueError> {
+        if let Some(unknown) = object.keys().find(|key| !self.params.iter().any(|(name, _)| name == *key)) {
+            let found = format!("an argument {}", excerpt(unknown));
+            return Err(self.count_error(found, Notation::Json));
+        }
+        self.read_each(self.params.iter().map(|(name, _)| object.get(name)))
+    }
+
+    fn read_each<'a>(&self, given: impl Iterator<Item = Option<&'a Value>>) -> Result<Vec<Val>, ValueError> {
+        let mut reader = Reader::new();
+        let given = given.chain(std::iter::repeat(None));
+        let values = self.params.iter().zip(given).enumerate().map(|(index, ((name, ty), value))| {
+            let Some(value) = value else {
+                let optional = matches!(ty, Type::Option(_)).then_some(Val::Option(None));
+                return optional.ok_or_else(|| self.count_error(format!("none for `{name}`"), Notation::Json));
+            };
+            let hint = || example_of(ty, Notation::Json).map(|example| format!("write it as `{example}`"));
+            reader.read(value, ty).map_err(|error| error.of(&self.argument(index, name), hint()))
+        });
+        values.collect()
+    }
+
+    fn wave(&self, texts: &[String]) -> Result<Vec<Val>, ValueError> {
+        self.check_count(texts.len(), Notation::Wave)?;
+        if texts.iter().map(String::len).sum::<usize>() > WAVE_BYTES_MAX {
+            let expected = format!("at most {WAVE_BYTES_MAX} bytes together");
+            return Err(Mismatch::new(ValueErrorKind::TooLarge, expected, "more").of(&self.all_arguments(), None));
+        }
+        let mut reader = Reader::new();
+        let given = texts.iter().map(Some).chain(std::iter::repeat(None));
+        let values = self.params.iter().zip(given).enumerate().map(|(index, ((name, ty), text))| {
+            let Some(text) = text else { return Ok(Val::Option(None)) };
+            let hint = || shell_example_of(ty).map(|example| format!("write it as {example}"));
+            word(&mut reader, text, ty).map_err(|error| error.of(&self.argument(index, name), hint()))
+        });
+        values.collect()
+    }
+
+    /// Accepts as many arguments as there are parameters, or fewer where all those at the end are options.
+    fn check_count(&self, count: usize, notation: Notation) -> Result<(), ValueError> {
+        let optional = |(_, ty): &(String, Type)| matches!(ty, Type::Option(_));
+        let enough = self.params.get(count..).is_some_and(|rest| rest.iter().all(optional));
+        if enough { Ok(()) } else { Err(self.count_error(count.to_string(), notation)) }
+    }
+
+    fn count_error(&self, found: String, notation: Notation) -> ValueError {
+        ValueError {
+            kind: ValueErrorKind::Count,
+            what: format!("arguments of `{self}`"),
+            expected: counted(self.params.len(), "argument"),
+            found,
+            hint: self.call_hint(notation),
+        }
+    }
+
+    fn call_hint(&self, notation: Notation) -> Option<String> {
+        let example = self.call_example(notation).filter(|_| !self.params.is_empty())?;
+        Some(match notation {
+            Notation::Json => format!("write them as `{example}`"),
+            Notation::Wave => format!("write them as {example}"),
+        })
+    }
+
+    fn all_arguments(&self) -> String {
+        format!("arguments of `{}`", self.name)
+    }
+
+    fn argument(&self, index: usize, name: &str) -> String {
+        format!("argument {} `{name}` of `{}`", index + 1, self.name)
+    }
+}
+
+impl fmt::Display for ComponentSignature {
+    /// Writes it as WIT does: `add(a: u32, b: u32) -> u32`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}(", if self.awaits { "async " } else { "" }, self.name)?;
+        for (index, (name, ty)) in self.params.iter().enumerate() {
+            write!(f, "{}{name}: {}", if index > 0 { ", " } else { "" }, type_text(ty))?;
+        }
+        f.write_str(")")?;
+        match &self.result {
+            Some(ty) => write!(f, " -> {}", type_text(ty)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads one word of a command line: as WAVE, else as JSON, else, for a string or a character, as it stands.
+fn word(reader: &mut Reader, text: &str, ty: &Type) -> Result<Val, Mismatch> {
+    let as_wave = wave::parse(text).and_then(|value| reader.read(Wave::of(&value), ty));
+    let wave_error = match as_wave {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    let as_json = json::parse(text.as_bytes()).and_then(|value| reader.read(&value, ty));
+    let json_error = match as_json {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    // A word that opens a quote and fails is a mistyped literal, not a string that begins with a quote.
+    if !text.starts_with(['"', '\''])
+        && let Some(value) = bare_word(text, ty)
+    {
+        return Ok(value);
+    }
+    // Of the two, the one that understood more of it.
+    match (wave_error.kind, json_error.kind) {
+        (ValueErrorKind::Syntax, ValueErrorKind::Mismatch | ValueErrorKind::TooLarge) => Err(json_error),
+        _ => Err(wave_error),
+    }
+}
+
+fn bare_word(text: &str, ty: &Type) -> Option<Val> {
+    match ty {
+        Type::String => Some(Val::String(text.to_owned())),
+        Type::Char => text.parse().ok().map(Val::Char),
+        Type::Option(option) if matches!(option.ty(), Type::String | Type::Char) => {
+            Some(Val::Option(Some(Box::new(bare_word(text, &option.ty())?))))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
