@@ -1,1 +1,86 @@
-fn main() {}
+//! Commands for people who work on Sandbar: `cargo xtask COMMAND`.
+//!
+//! This program owns no word of the sentence. It must not depend on the product: it builds the product, so it compiles
+//! in seconds and works when the product doesn't.
+
+#![forbid(unsafe_code)]
+
+mod bench;
+mod fuzz;
+mod guests;
+mod step;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::{env, io::Write, process::ExitCode};
+
+use anyhow::{Result, bail};
+use lexopt::Arg;
+use workspace::Workspace;
+
+/// One command: its name, its line of help, its own help, and what it does.
+struct Command {
+    name: &'static str,
+    about: &'static str,
+    help: &'static str,
+    run: fn(&Workspace, lexopt::Parser) -> Result<()>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command { name: "guests", about: "build the sample guests", help: guests::HELP, run: guests::run },
+    Command {
+        name: "test",
+        about: "install what tests need, build guests, run every test",
+        help: test::HELP,
+        run: test::run,
+    },
+    Command {
+        name: "tidy",
+        about: "check layers, file lengths, names and unsafe code",
+        help: tidy::HELP,
+        run: tidy::run,
+    },
+    Command { name: "bench", about: "measure against native and Wasmtime peers", help: bench::HELP, run: bench::run },
+    Command {
+        name: "fuzz",
+        about: "build the fuzz targets and run each for a while",
+        help: fuzz::HELP,
+        run: fuzz::run,
+    },
+];
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let mut arguments = lexopt::Parser::from_env();
+    let name = match arguments.next()? {
+        Some(Arg::Value(name)) => name.to_string_lossy().into_owned(),
+        None | Some(Arg::Long("help") | Arg::Short('h')) => return print(&help()),
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+        bail!("there is no command `{name}`\n{}", help());
+    };
+    if env::args().take_while(|word| word != "--").any(|word| word == "--help" || word == "-h") {
+        return print(command.help);
+    }
+    (command.run)(&Workspace::find()?, arguments)
+}
+
+fn help() -> String {
+    let lines = COMMANDS.iter().map(|command| format!("  {:<8} {}\n", command.name, command.about));
+    format!("Usage: cargo xtask COMMAND [--help]\n\n{}", lines.collect::<String>())
+}
+
+fn print(text: &str) -> Result<()> {
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}

@@ -58,8 +58,22 @@ pub enum Arguments {
     Stdin(Body),
     /// A JSON array.
     Json(Bytes),
-    /// One text for each argument, in WAVE; JSON is accepted too, and numbers and strings for core exports.
-    Wave(Vec<String>),
+    /// One text for each argument, in WAVE or JSON.
+    Texts {
+        /// The arguments.
+        texts: Vec<String>,
+        /// What the result is written in.
+        result: Notation,
+    },
+}
+
+/// How a typed value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notation {
+    /// WebAssembly Value Encoding, <https://github.com/bytecodealliance/wasm-tools/tree/main/crates/wasm-wave>.
+    Wave,
+    /// JSON, with the mapping of `docs/values.md`.
+    Json,
 }
 
 /// Where a command's standard streams lead.

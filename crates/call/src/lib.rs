@@ -31,7 +31,7 @@ mod resource;
 #[cfg(feature = "std")]
 pub use {
     body::{Body, BodyError},
-    call::{Arguments, Call, Event, Reply, RouteMatch, Run, Running, Stdio},
+    call::{Arguments, Call, Event, Notation, Reply, RouteMatch, Run, Running, Stdio},
 };
 pub use {
     draft::{Draft, Heading, Settle},

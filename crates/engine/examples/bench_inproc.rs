@@ -49,7 +49,7 @@ fn main() {
     let double = entry("double.wasm", None, Policy::Fresh);
     let hello = entry("hello.wasm", None, Policy::Fresh);
     for (name, entry) in [("double", &double), ("hello", &hello)] {
-        figure(&format!("{name}: instantiate and drop"), 2_000, |count| {
+        figure(&format!("fresh-{name}"), 2_000, |count| {
             runtime.block_on(async {
                 for _ in 0..count {
                     entry.program().start_and_drop().await.unwrap();
@@ -57,18 +57,18 @@ fn main() {
             });
         });
     }
-    figure("double: a call", 2_000, |count| calls(&runtime, &double, count, double_event));
-    figure("hello: a call", 2_000, |count| calls(&runtime, &hello, count, hello_event));
+    figure("call-double", 2_000, |count| calls(&runtime, &double, count, double_event));
+    figure("call-hello", 2_000, |count| calls(&runtime, &hello, count, hello_event));
     let reused = Policy::Reused { calls: u64::MAX, idle: Duration::from_secs(60) };
     let double = entry("double.wasm", None, reused);
     let hello = entry("hello.wasm", None, reused);
-    figure("double: a call, reused", 2_000, |count| calls(&runtime, &double, count, double_event));
-    figure("hello: a call, reused", 2_000, |count| calls(&runtime, &hello, count, hello_event));
+    figure("call-double-reused", 2_000, |count| calls(&runtime, &double, count, double_event));
+    figure("call-hello-reused", 2_000, |count| calls(&runtime, &hello, count, hello_event));
 
     let sensor = entry("sensor.wasm", Some("validate_sensor_reading"), Policy::Held);
     let mut held = runtime.block_on(sensor.program().hold()).unwrap();
     let call = held.typed::<i32, i32>("validate_sensor_reading").unwrap();
-    figure("typed call: held sandbox", 1_000_000, |count| {
+    figure("typed-call", 1_000_000, |count| {
         for at in 0..count {
             let value = i32::try_from(at % 100).unwrap();
             assert_eq!(held.call(&call, value).unwrap(), value);
@@ -79,7 +79,7 @@ fn main() {
     let mut store = wasmtime::Store::new(&wasmtime, ());
     let instance = wasmtime::Instance::new(&mut store, &module, &[]).unwrap();
     let plain = instance.get_typed_func::<i32, i32>(&mut store, "validate_sensor_reading").unwrap();
-    figure("typed call: wasmtime", 1_000_000, |count| {
+    figure("typed-call-wasmtime", 1_000_000, |count| {
         for at in 0..count {
             let value = i32::try_from(at % 100).unwrap();
             assert_eq!(plain.call(&mut store, value).unwrap(), value);

@@ -117,7 +117,8 @@ impl Artifacts {
         file.write_all(self.tag(key, artifact).as_bytes())
     }
 
-    fn path(&self, key: Key) -> PathBuf {
+    /// Where an artifact lies.
+    pub(crate) fn path(&self, key: Key) -> PathBuf {
         self.folder.join(format!("{}.cwasm", key.0.to_hex()))
     }
 

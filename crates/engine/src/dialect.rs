@@ -4,7 +4,10 @@
 //! What it has no hook for, quotas, denials and missing secure random, is laid over its functions here.
 
 mod clocks;
+mod files;
 mod host_stdio;
+mod metered;
+mod unknown;
 mod wasi01;
 mod wasi02;
 mod wasi03;
@@ -16,14 +19,18 @@ use std::sync::Arc;
 use wasmtime::{Module, component::Component};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder, sockets::SocketAddrUse};
 
-pub(crate) use host_stdio::host_stdio;
+pub(crate) use {files::Files, host_stdio::host_stdio};
 
 /// Provides the imports of a core module.
-pub(crate) fn link_module(engine: &wasmtime::Engine, module: &Module) -> Result<wasmtime::InstancePre<State>, LoadError> {
+pub(crate) fn link_module(
+    engine: &wasmtime::Engine,
+    module: &Module,
+    grants: &Admitted,
+) -> Result<wasmtime::InstancePre<State>, LoadError> {
     let mut linker = wasmtime::Linker::new(engine);
     linker.allow_shadowing(true);
-    wasi01::link(&mut linker).map_err(setup)?;
-    linker.instantiate_pre(module).map_err(|error| import_error(&error))
+    wasi01::link(&mut linker, grants).map_err(setup)?;
+    linker.instantiate_pre(module).map_err(|error| unknown::in_module(module, &error))
 }
 
 /// Provides the imports of a component.
@@ -31,14 +38,15 @@ pub(crate) fn link_component(
     engine: &wasmtime::Engine,
     component: &Component,
     tuning: Tuning,
+    grants: &Admitted,
 ) -> Result<wasmtime::component::InstancePre<State>, LoadError> {
     let mut linker = wasmtime::component::Linker::new(engine);
     linker.allow_shadowing(true);
-    wasi02::link(&mut linker).map_err(setup)?;
+    wasi02::link(&mut linker, grants).map_err(setup)?;
     if tuning.concurrency {
-        wasi03::link(&mut linker).map_err(setup)?;
+        wasi03::link(&mut linker, grants).map_err(setup)?;
     }
-    linker.instantiate_pre(component).map_err(|error| import_error(&error))
+    linker.instantiate_pre(component).map_err(|error| unknown::in_component(&error))
 }
 
 /// What WASI gives a sandbox, from its grants.
@@ -77,17 +85,6 @@ fn socket_use(used_for: SocketAddrUse) -> SocketUse {
 
 fn setup(error: wasmtime::Error) -> LoadError {
     LoadError::Setup(format!("{error:#}"))
-}
-
-/// Names the import that nobody provides.
-fn import_error(error: &wasmtime::Error) -> LoadError {
-    if let Some(unknown) = error.downcast_ref::<wasmtime::UnknownImportError>() {
-        let import = format!("{}.{}", unknown.module(), unknown.name());
-        return LoadError::Import { import, message: "nobody provides it; expected WASI 0.1 imports".into() };
-    }
-    let message = format!("{error:#}");
-    let quoted = message.split('`').nth(1).unwrap_or("unknown").to_owned();
-    LoadError::Import { import: quoted, message }
 }
 
 /// Ends the call of a guest that asks for secure random numbers and has no grant for them: its interface has no error.

@@ -62,14 +62,6 @@ impl Engine {
         Ok(Engine(Arc::new(Shared { config, tuned, tuning: Mutex::new(()), artifacts, ticker, resolver: Arc::new(SystemResolver::default()), http: HttpClient::system() })))
     }
 
-    /// Compiles a guest to an artifact, for use elsewhere or later.
-    ///
-    /// # Errors
-    /// The guest does not compile.
-    pub fn precompile(&self, guest: &Guest, tuning: Tuning) -> Result<Vec<u8>, LoadError> {
-        Ok(self.0.config.compiler.compile(tuning, guest.is_component(), guest.bytes())?)
-    }
-
     /// The code of a guest: from the cache, or compiled now.
     pub(crate) fn code(&self, guest: &Guest, tuning: Tuning) -> Result<Code, LoadError> {
         let engine = self.tuned(tuning)?;
@@ -78,7 +70,7 @@ impl Engine {
         if let Some(code) = self.0.artifacts.as_ref().and_then(|artifacts| artifacts.load(key, &engine, component)) {
             return Ok(code);
         }
-        let artifact = guest.compiling(|| self.precompile(guest, tuning))?;
+        let artifact = guest.compiling(|| self.0.config.compiler.compile(tuning, component, guest.bytes()))?;
         let kept = self.0.artifacts.as_ref().map(|artifacts| artifacts.keep(key, &artifact, &engine, component));
         match kept {
             Some(Ok(code)) => Ok(code),
@@ -87,11 +79,16 @@ impl Engine {
         }
     }
 
-    /// Whether a good artifact of this guest is in the cache.
-    pub fn is_compiled(&self, guest: &Guest, tuning: Tuning) -> bool {
-        let Ok(engine) = self.tuned(tuning) else { return false };
-        let key = Key::new(guest.digest(), tuning, &engine);
-        self.0.artifacts.as_ref().is_some_and(|artifacts| artifacts.load(key, &engine, guest.is_component()).is_some())
+    /// Compiles a guest into the cache ahead of time, unless it is there, and tells the artifact's file.
+    ///
+    /// # Errors
+    /// The guest does not compile.
+    pub fn prepare(&self, guest: &Guest, fuel: bool) -> Result<Option<PathBuf>, LoadError> {
+        let needs = guest.summary().needs;
+        let tuning = Tuning { fuel, concurrency: needs.concurrency, gc: needs.gc };
+        self.code(guest, tuning)?;
+        let key = Key::new(guest.digest(), tuning, &self.tuned(tuning)?);
+        Ok(self.0.artifacts.as_ref().map(|artifacts| artifacts.path(key)))
     }
 
     /// Wasmtime's engine for a tuning, made when first asked for.

@@ -17,6 +17,9 @@ use sandbar_call::{
 };
 use std::{future::Future, sync::Arc};
 
+/// How many exports an error lists.
+const NAMED_MAX: usize = 20;
+
 /// A program with the export that its events go to. Clones share everything.
 #[derive(Clone)]
 pub struct Entry(Arc<Inner>);
@@ -48,6 +51,10 @@ impl Program {
     pub fn entry(self: &Arc<Self>, guest: &crate::Guest, choice: EntryChoice) -> Result<Entry, LoadError> {
         let candidates = &guest.summary().candidates;
         let Candidate { shape, export, .. } = inspect::choose(candidates, choice.shape, choice.export.as_deref())?;
+        if shape == Shape::Typed && export.is_none() {
+            let typed = candidates.iter().filter(|candidate| candidate.shape == Shape::Typed);
+            return Err(LoadError::Unnamed(typed.filter_map(|candidate| candidate.export.clone()).take(NAMED_MAX).collect()));
+        }
         let target = Target::find(self, shape, export.as_deref())?;
         Ok(Entry(Arc::new(Inner { program: self.clone(), shape, target, content_type: choice.content_type })))
     }

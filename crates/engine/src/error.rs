@@ -27,6 +27,8 @@ pub enum LoadError {
     Shape(ShapeError),
     /// The guest has no such export.
     Export(String),
+    /// The guest has several exports, and none was named.
+    Unnamed(Vec<String>),
     /// Compiling failed.
     Compile(CompileError),
     /// The guest imports something that nobody provides.
@@ -72,6 +74,7 @@ impl std::fmt::Display for LoadError {
             LoadError::Digest { expected, found } => write!(f, "expected a guest with digest `{expected}`, found `{found}`"),
             LoadError::Shape(error) => write!(f, "{error}"),
             LoadError::Export(name) => write!(f, "the guest does not export `{name}`"),
+            LoadError::Unnamed(exports) => write!(f, "the guest has several exports, and none is named: `{}`", exports.join("`, `")),
             LoadError::Compile(error) => write!(f, "{error}"),
             LoadError::Import { import, message } => write!(f, "can't provide the import `{import}`: {message}"),
             LoadError::TooLarge { limit, needs, most } => {
@@ -104,6 +107,7 @@ impl LoadError {
             LoadError::TooLarge { limit, needs, .. } => Some(format!("`{limit} = {needs}` in the guest's limits would let it in")),
             LoadError::Digest { found, .. } => Some(format!("if the change is meant, write `digest = \"{found}\"`")),
             LoadError::Shape(error) => error.hint(),
+            LoadError::Unnamed(exports) => exports.first().map(|export| format!("name one: `export = \"{export}\"`")),
             LoadError::Compile(CompileError::Time(_)) => Some("raise the time for compiling with `SANDBAR_COMPILE_SECONDS`".into()),
             _ => None,
         }

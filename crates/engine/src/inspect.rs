@@ -1,9 +1,9 @@
 //! Says what a guest is before anything of it runs: its digest, its shape, what it needs, imports and exports.
 //!
-//! [`summary`] is what every load pays for: one pass over the sections, without validation (about 20 µs for 100 KB), the
-//! digest (60 µs), and the types only where the shape can't be told from names: of a module (40 µs), and of a component
-//! that exports interfaces of its own (some 500 µs). [`inspect`] adds the lists that people read. Neither reads the
-//! instructions of a function: that is the compiler's work, done in a child process.
+//! [`summary`] is what every load pays for: one pass over the sections, without validation (about 20 µs for 100 KB),
+//! the digest (60 µs), and the types only where the shape can't be told from names: of a module (40 µs), and of a
+//! component that exports interfaces of its own (some 500 µs). [`inspect`] adds the lists that people read. Neither
+//! reads the instructions of a function: that is the compiler's work, done in a child process.
 //!
 //! The bytes are hostile. Every list, name and text is bounded by a constant below, nesting is measured without
 //! recursion before anything recursive reads it, and what is malformed is a [`Malformed`] with its offset. For the same
@@ -57,8 +57,8 @@ pub const NESTING_MAX: usize = 100;
 /// What loading a guest has to know of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
-    /// The SHA-256 of the bytes that are executed: of the binary form for a guest that was given as text, so that a guest
-    /// has one name however it was written.
+    /// The SHA-256 of the bytes that are executed: of the binary form for a guest that was given as text, so that a
+    /// guest has one name however it was written.
     pub digest: Digest,
     /// The size of those bytes.
     pub bytes: u64,

@@ -79,8 +79,8 @@ impl Engine {
         let tuning = tuning(summary.needs, &binding);
         let wasmtime = self.tuned(tuning)?;
         let linked = match self.code(guest, tuning)? {
-            Code::Module(module) => Linked::Core(dialect::link_module(&wasmtime, &module)?),
-            Code::Component(component) => Linked::Component(dialect::link_component(&wasmtime, &component, tuning)?),
+            Code::Module(module) => Linked::Core(dialect::link_module(&wasmtime, &module, &binding.grants)?),
+            Code::Component(component) => Linked::Component(dialect::link_component(&wasmtime, &component, tuning, &binding.grants)?),
         };
         let pool = Pool::new(binding.policy, binding.pool);
         let (name, digest) = (guest.name().clone(), guest.digest());
@@ -143,6 +143,7 @@ impl Program {
         } else {
             wasi.stdin(stdin.clone()).stdout(Output::new(stdout.clone(), tap.clone())).stderr(stderr.clone());
         }
+        let files = dialect::Files::new(&grants);
         let state = State {
             wasi: wasi.build_p1(),
             http: WasiHttpCtx::new(),
@@ -151,6 +152,7 @@ impl Program {
             tap,
             grants,
             network,
+            files,
             stdin,
             stdout,
             stderr,

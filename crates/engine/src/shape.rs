@@ -81,7 +81,7 @@ pub(crate) async fn export(entry: Arc<Inner>, work: Work, arguments: Arguments) 
     match (entry.shape, arguments) {
         (Shape::Function, Arguments::Stdin(input)) => function::answer(entry, work, input).await,
         (Shape::Typed, Arguments::Json(json)) => typed::answer_json(entry, work, json).await,
-        (Shape::Typed, Arguments::Wave(texts)) => typed::answer_wave(entry, work, texts).await,
+        (Shape::Typed, Arguments::Texts { texts, result }) => typed::answer_texts(entry, work, texts, result).await,
         (Shape::Typed, Arguments::Stdin(_)) => work.refuse("the export takes typed arguments, not stdin"),
         (Shape::Function, _) => work.refuse("the export takes stdin, not arguments"),
         (Shape::Command | Shape::Http, _) => work.refuse(format!("expected an export, found a `{}`", entry.shape.key())),

@@ -1,6 +1,6 @@
 //! The one concrete state of every store.
 
-use crate::{clock, limiter::Limiter, outgoing::Outgoing, stdio::{Input, LogStream, Pipe}, tap::Tap};
+use crate::{clock, dialect::Files, limiter::Limiter, outgoing::Outgoing, stdio::{Input, LogStream, Pipe}, tap::Tap};
 use sandbar_call::{Meter, Resource};
 use sandbar_grants::{Admitted, Network};
 use std::sync::Arc;
@@ -18,6 +18,7 @@ pub(crate) struct State {
     pub(crate) tap: Tap,
     pub(crate) grants: Arc<Admitted>,
     pub(crate) network: Arc<Network>,
+    pub(crate) files: Files,
     pub(crate) stdin: Input,
     pub(crate) stdout: Pipe,
     pub(crate) stderr: LogStream,

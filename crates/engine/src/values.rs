@@ -1,9 +1,10 @@
 //! Typed values: how text becomes arguments of an export, and how its results become text.
 //!
-//! Two notations, JSON and WAVE, meet one type system. Each notation only says what its syntax holds ([`read::Form`]); one
-//! walk over the type decides, so that both accept the same values and fail with the same words. The alternative,
-//! wasm-wave's own conversion, knows neither maps nor handles (its writer panics on them) and names no path in its errors.
-//! For users it follows that `{"a": [1, 300]}` and `{a: [1, 300]}` both answer "`a[1]` in argument …: expected `u8`".
+//! Two notations, JSON and WAVE, meet one type system. Each notation only says what its syntax holds ([`read::Form`]);
+//! one walk over the type decides, so that both accept the same values and fail with the same words. The alternative,
+//! wasm-wave's own conversion, knows neither maps nor handles (its writer panics on them) and names no path in its
+//! errors. For users it follows that `{"a": [1, 300]}` and `{a: [1, 300]}` both answer "`a[1]` in argument …: expected
+//! `u8`".
 //!
 //! The mapping is specified in `docs/values.md`. What a text may cost is bounded below, since it comes from whoever may
 //! send a request.
@@ -42,9 +43,11 @@ pub(crate) const VALUES_MAX: usize = 1 << 20;
 /// The deepest nesting of a text; the same as that of wasm-wave, and that of types in a component.
 pub(crate) const DEPTH_MAX: usize = 100;
 
-/// The most names of cases, fields and flags that reading the arguments of one call may compare, since a guest chooses how
-/// many names a type has and the caller how often it occurs.
+/// The most names of cases, fields and flags that reading the arguments of one call may compare, since a guest chooses
+/// how many names a type has and the caller how often it occurs.
 const NAMES_MAX: usize = 16 << 20;
+
+pub(crate) use sandbar_call::Notation;
 
 /// What an export is called with.
 #[derive(Clone, Copy, Debug)]
@@ -63,13 +66,4 @@ impl Given<'_> {
             Given::Wave(_) => Notation::Wave,
         }
     }
-}
-
-/// How a value is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Notation {
-    /// JSON, for programs.
-    Json,
-    /// WAVE, the notation of the component model for values, for people.
-    Wave,
 }

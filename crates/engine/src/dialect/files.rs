@@ -19,7 +19,7 @@ use wasmtime_wasi::filesystem::Descriptor;
 pub(crate) use {
     denied::Asked,
     output::FileOutput,
-    room::{At, Room, growth, is_quota, write_all, write_some},
+    room::{At, Room, growth, is_quota, write_some},
 };
 
 /// Where a descriptor was opened.
@@ -139,12 +139,6 @@ pub(super) fn host_file(
         Descriptor::File(file) => Some(file.file.clone()),
         Descriptor::Dir(_) => None,
     })
-}
-
-/// What is released when a name goes away: a file with one name counts its content, everything its entry.
-pub(super) fn freed(regular: bool, links: u64, size: u64) -> u64 {
-    let content = if regular && links == 1 { size } else { 0 };
-    content.saturating_add(sandbar_grants::dir::ENTRY_BYTES)
 }
 
 /// Whether two places are counted by the same volume, or neither is.

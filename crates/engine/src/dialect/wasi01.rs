@@ -1,19 +1,33 @@
 //! WASI 0.1, `wasi_snapshot_preview1`, for core modules.
 //! <https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md>
 
+mod files;
+
 use super::random_granted;
 use crate::state::State;
+use sandbar_grants::Admitted;
 use wasmtime::{Caller, Extern, Linker, Result, bail};
 use wasmtime_wasi::p1::wasi_snapshot_preview1;
 use wiggle::GuestMemory;
 
-const MODULE: &str = "wasi_snapshot_preview1";
+/// The names under which guests import it: its own, and 0.0's, whose functions that are laid over here are the same.
+pub(super) const MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
 
 /// Provides WASI 0.1, and 0.0 where an old guest asks for it.
-pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
+pub(crate) fn link(linker: &mut Linker<State>, grants: &Admitted) -> Result<()> {
     wasmtime_wasi::p1::add_to_linker_async(linker, |state| &mut state.wasi)?;
     wasmtime_wasi::p0::add_to_linker_async(linker, |state| &mut state.wasi)?;
-    linker.func_wrap(MODULE, "random_get", |mut caller: Caller<'_, State>, pointer: i32, length: i32| -> Result<i32> {
+    for module in MODULES {
+        random(linker, module)?;
+        if !grants.folders.is_empty() {
+            files::link(linker, module)?;
+        }
+    }
+    Ok(())
+}
+
+fn random(linker: &mut Linker<State>, module: &str) -> Result<()> {
+    linker.func_wrap(module, "random_get", |mut caller: Caller<'_, State>, pointer: i32, length: i32| -> Result<i32> {
         random_granted(caller.data())?;
         let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
             bail!("the guest exports no memory");

@@ -1,7 +1,7 @@
 //! Maps what a guest imports to the grants that it needs.
 //!
-//! One table for each dialect. What isn't in a table is unknown: the guest fails to bind unless its host provides it. An
-//! interface of WASI 0.2 and 0.3 is one import here, whatever it holds, since a grant covers all of it.
+//! One table for each dialect. What isn't in a table is unknown: the guest fails to bind unless its host provides it.
+//! An interface of WASI 0.2 and 0.3 is one import here, whatever it holds, since a grant covers all of it.
 
 use super::{Kind, LISTED_MAX, scan::Scan, shown, types};
 use sandbar_call::{Dialect, GrantKind};

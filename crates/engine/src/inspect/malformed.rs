@@ -52,7 +52,8 @@ impl fmt::Display for Malformed {
             ),
             Malformed::Unknown { found } => write!(
                 f,
-                "the guest is no WebAssembly: expected a binary, which starts with `00 61 73 6d`, or its text, found `{found}`"
+                "the guest is no WebAssembly: expected a binary, which starts with `00 61 73 6d`, or its text, \
+                 found `{found}`"
             ),
             Malformed::Text { report } => write!(f, "the guest is no WebAssembly text: {report}"),
             Malformed::Invalid { offset, message } => {
@@ -60,7 +61,8 @@ impl fmt::Display for Malformed {
             }
             Malformed::Deep { offset } => write!(
                 f,
-                "the guest is malformed at byte {offset} ({offset:#x}): nested deeper than {NESTING_MAX} components or types"
+                "the guest is malformed at byte {offset} ({offset:#x}): nested deeper than {NESTING_MAX} components or \
+                 types"
             ),
         }
     }

@@ -1,9 +1,9 @@
 //! One pass over a guest's sections, without validation and without recursion.
 //!
 //! It sums what can be read section by section: sizes, memories, tables, features, names of imports and exports. Types
-//! in function signatures, locals, globals, tables, element segments and components are looked at, instructions are not:
-//! a module that uses a feature in its instructions alone, such as `ref.null extern` dropped at once, is not seen to
-//! need it and fails to compile, which no compiler's output does.
+//! in function signatures, locals, globals, tables, element segments and components are looked at, instructions are
+//! not: a module that uses a feature in its instructions alone, such as `ref.null extern` dropped at once, is not seen
+//! to need it and fails to compile, which no compiler's output does.
 
 use super::{GUEST_BYTES_MAX, Kind, LISTED_MAX, Malformed, NESTING_MAX, imports, shown};
 use sandbar_call::Dialect;
@@ -24,8 +24,8 @@ const SECTIONS_MAX: usize = 100_000;
 /// What the engine has to switch on for a guest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Needs {
-    /// Any reference type but plain `funcref`, types of structs, arrays and continuations, exceptions: all that Wasmtime
-    /// needs a garbage collector's support for.
+    /// Any reference type but plain `funcref`, types of structs, arrays and continuations, exceptions: all that
+    /// Wasmtime needs a garbage collector's support for.
     pub gc: bool,
     /// Component-model async: async functions, streams, futures, and any WASI 0.3 import or export.
     pub concurrency: bool,

@@ -6,17 +6,18 @@
 //! | a component: `wasi:cli/run@0.2.N` or `@0.3.N` | `command` |
 //! | a module: `_start` without parameters and results | `command` |
 //! | a WASI module: a function without parameters that gives nothing or an `i32` | `function` |
-//! | any other function: over numbers in a module, over any value but a resource's own functions in a component | `typed` |
+//! | any other function: over numbers in a module, not a resource's own in a component | `typed` |
 //!
 //! A *WASI module* imports WASI 0.1 or exports `_start` or `_initialize`. Only there may a function without parameters
 //! talk over stdin and stdout; in a plain module it can give nothing but its number, so it is `typed`. Functions that a
 //! toolchain exports for itself (`malloc`, `cabi_realloc`, `__wasm_call_ctors` …) are no candidates.
 //!
-//! **Choosing.** `http`, `command` and `function` are *entries*: a guest with one of them is called by it, whatever typed
-//! functions lie beside it, and a guest with two is an error that lists them, since guessing wrong would run the wrong
-//! code. A guest without one is `typed` beyond doubt: with several exports only the export is open, which each call
-//! names. A manifest that names a shape or an export narrows the candidates first. A function may be named `typed`, and
-//! a typed export that looks like a function `function`: the other reading, which is never found by itself.
+//! **Choosing.** `http`, `command` and `function` are *entries*: a guest with one of them is called by it, whatever
+//! typed functions lie beside it, and a guest with two is an error that lists them, since guessing wrong would run the
+//! wrong code. A guest without one is `typed` beyond doubt: with several exports only the export is open, which each
+//! call names. A manifest that names a shape or an export narrows the candidates first. A function may be named
+//! `typed`, and a typed export that looks like a function `function`: the other reading, which is never found by
+//! itself.
 
 use super::{CANDIDATES_MAX, Kind, NAME_BYTES_MAX, imports, scan::Scan, types};
 use sandbar_call::Shape;

@@ -1,7 +1,7 @@
 //! The types of what a guest imports and exports, as text.
 //!
-//! They come from `wasmparser`'s validator, which is given everything but the function bodies. It bounds how deep and how
-//! large one type may be; what is printed of it is bounded here, since a hundred bytes of types can say a gigabyte.
+//! They come from `wasmparser`'s validator, which is given everything but the function bodies. It bounds how deep and
+//! how large one type may be; what is printed of it is bounded here, since a hundred bytes of types can say a gigabyte.
 
 use super::{Export, Kind, LISTED_MAX, Malformed, TYPE_BYTES_MAX, scan::Scan, shown};
 use std::collections::HashMap;

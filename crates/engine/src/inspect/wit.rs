@@ -1,7 +1,7 @@
 //! Prints a component's world as WIT: what it imports and exports, and the packages of the interfaces it names.
 //!
-//! The form is that of `wasm-tools component wit`: a world named `root`, and packages nested behind it. A component that
-//! no WIT could describe gets the nearest text, with what can't be said left as a comment.
+//! The form is that of `wasm-tools component wit`: a world named `root`, and packages nested behind it. A component
+//! that no WIT could describe gets the nearest text, with what can't be said left as a comment.
 
 use super::{
     WIT_BYTES_MAX,

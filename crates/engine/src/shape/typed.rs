@@ -5,12 +5,12 @@ use crate::{
     entry::{AsyncCall, Ended, Inner, Work},
     program::{Program, Streams},
     sandbox::Sandbox,
-    values::{ArgumentSpace, ComponentSignature, CoreArgument, CoreSignature, Given, PlaceError, ValueError},
+    values::{ArgumentSpace, ComponentSignature, CoreArgument, CoreSignature, Given, PlaceError, ValueError, ValueErrorKind},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Limited};
-use sandbar_call::{Body, Outcome, Refusal, Reply, Resource};
+use sandbar_call::{Body, Notation, Outcome, Refusal, Reply, Resource};
 use std::sync::Arc;
 use wasmtime::{Result, Val, bail, component, format_err};
 
@@ -41,9 +41,9 @@ pub(crate) async fn answer_json(entry: Arc<Inner>, work: Work, arguments: Bytes)
     call(&entry, work, Texts::Json(arguments)).await.map_or_else(|reply| reply, Reply::Value)
 }
 
-/// Answers with the result as WAVE.
-pub(crate) async fn answer_wave(entry: Arc<Inner>, work: Work, arguments: Vec<String>) -> Reply {
-    call(&entry, work, Texts::Wave(arguments)).await.map_or_else(|reply| reply, Reply::Value)
+/// Answers with the result in the notation that is asked for.
+pub(crate) async fn answer_texts(entry: Arc<Inner>, work: Work, texts: Vec<String>, result: Notation) -> Reply {
+    call(&entry, work, Texts::Each(texts, result)).await.map_or_else(|reply| reply, Reply::Value)
 }
 
 async fn call(entry: &Arc<Inner>, mut work: Work, arguments: Texts) -> std::result::Result<String, Reply> {
@@ -68,14 +68,21 @@ async fn call(entry: &Arc<Inner>, mut work: Work, arguments: Texts) -> std::resu
 
 enum Texts {
     Json(Bytes),
-    Wave(Vec<String>),
+    Each(Vec<String>, Notation),
 }
 
 impl Texts {
     fn given(&self) -> Given<'_> {
         match self {
             Texts::Json(json) => Given::Json(json),
-            Texts::Wave(texts) => Given::Wave(texts),
+            Texts::Each(texts, _) => Given::Wave(texts),
+        }
+    }
+
+    fn notation(&self) -> Notation {
+        match self {
+            Texts::Json(_) => Notation::Json,
+            Texts::Each(_, notation) => *notation,
         }
     }
 }
@@ -88,12 +95,12 @@ struct TypedCall {
 impl AsyncCall<String> for TypedCall {
     async fn call(self, _: &Program, sandbox: &mut Sandbox) -> Result<Ended<String>> {
         match &self.entry.target {
-            Target::CoreFunction { name, .. } => call_core(&self.entry.target, name, self.arguments.given(), sandbox).await,
+            Target::CoreFunction { name, .. } => call_core(&self.entry.target, name, &self.arguments, sandbox).await,
             Target::ComponentFunction { name, export } => {
                 let instance = sandbox.component()?;
                 let function = instance.get_func(&mut sandbox.store, export);
                 let function = function.ok_or_else(|| format_err!("the guest has no function `{name}`"))?;
-                call_component(name, function, self.arguments.given(), sandbox).await
+                call_component(name, function, &self.arguments, sandbox).await
             }
             Target::Command02(_) | Target::Command03(_) | Target::Http02(_) | Target::Http03(_) => {
                 bail!("expected an export with arguments")
@@ -102,10 +109,10 @@ impl AsyncCall<String> for TypedCall {
     }
 }
 
-async fn call_core(target: &Target, name: &str, given: Given<'_>, sandbox: &mut Sandbox) -> Result<Ended<String>> {
+async fn call_core(target: &Target, name: &str, given: &Texts, sandbox: &mut Sandbox) -> Result<Ended<String>> {
     let function = core_function(target, sandbox)?;
     let signature = CoreSignature::of(name, &function.ty(&sandbox.store));
-    let arguments = match signature.arguments(given) {
+    let arguments = match signature.arguments(given.given()) {
         Ok(arguments) => arguments,
         Err(error) => return Ok(unfit(&error)),
     };
@@ -152,11 +159,11 @@ async fn place(
 async fn call_component(
     name: &str,
     function: component::Func,
-    given: Given<'_>,
+    given: &Texts,
     sandbox: &mut Sandbox,
 ) -> Result<Ended<String>> {
     let signature = ComponentSignature::of(name, &function.ty(&sandbox.store));
-    let arguments = match signature.arguments(given) {
+    let arguments = match signature.arguments(given.given()) {
         Ok(arguments) => arguments,
         Err(error) => return Ok(unfit(&error)),
     };
@@ -167,12 +174,14 @@ async fn call_component(
 
 /// The arguments don't fit the export: whoever sent the event is told, and none of the export's code has run.
 fn unfit(error: &ValueError) -> Ended<String> {
-    Ended::with(Outcome::Refused { why: Refusal::Event { message: error.to_string() } })
+    let hint = error.hint.as_ref().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
+    Ended::with(Outcome::Refused { why: Refusal::Event { message: format!("{error}{hint}") } })
 }
 
 fn written(result: std::result::Result<String, ValueError>) -> Ended<String> {
     match result {
         Ok(text) => Ended::done(text),
+        Err(error) if error.kind == ValueErrorKind::TooLarge => Ended::with(Outcome::Stopped { limit: Resource::Output }),
         Err(error) => Ended::with(Outcome::Failed { code: None, message: error.to_string() }),
     }
 }

@@ -56,8 +56,8 @@ impl ComponentSignature {
         }
     }
 
-    /// Writes the result of a call: `null` in JSON and nothing in WAVE where the function gives none. A text longer than
-    /// `bytes_max` is an error of kind [`ValueErrorKind::TooLarge`].
+    /// Writes the result of a call: `null` in JSON and nothing in WAVE where the function gives none. A text longer
+    /// than `bytes_max` is an error of kind [`ValueErrorKind::TooLarge`].
     pub(crate) fn result_text(&self, results: &[Val], to: Notation, bytes_max: usize) -> Result<String, ValueError> {
         let mut out = Bounded::new(bytes_max);
         match (results.first(), &self.result, to) {

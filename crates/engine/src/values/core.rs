@@ -1,9 +1,9 @@
 //! Arguments and results of a core module's function.
 //!
-//! A core function has only numbers. A list or a string goes into the guest's memory and takes two parameters, a pointer and
-//! a length, as every language that compiles to core modules passes them. The type can't tell how wide an element is, so a
-//! plain list is one of `i32`, and an object names another width. The alternative, a description of the function beside it,
-//! is what components are for.
+//! A core function has only numbers. A list or a string goes into the guest's memory and takes two parameters, a
+//! pointer and a length, as every language that compiles to core modules passes them. The type can't tell how wide an
+//! element is, so a plain list is one of `i32`, and an object names another width. The alternative, a description of
+//! the function beside it, is what components are for.
 
 use super::{
     Given, Notation, ValueError, ValueErrorKind, WAVE_BYTES_MAX, base64,
@@ -200,8 +200,8 @@ fn v128(from: &Value) -> Option<u128> {
     from.as_u64().map(u128::from).or_else(hexadecimal)
 }
 
-/// Plans an argument that goes into memory; `None` where it is a number. A string is one where its parameter is wider than
-/// an `i32` or a float, since that is how JSON writes such numbers.
+/// Plans an argument that goes into memory; `None` where it is a number. A string is one where its parameter is wider
+/// than an `i32` or a float, since that is how JSON writes such numbers.
 fn placed(from: &Value, param: &ValType) -> Option<Result<CoreArgument, Mismatch>> {
     match from {
         Value::Array(elements) => Some(list(elements, "i32")),
@@ -229,30 +229,31 @@ fn tagged(from: &Value) -> Result<CoreArgument, Mismatch> {
 
 /// Lays out a list, little-endian.
 fn list(elements: &[Value], element: &str) -> Result<CoreArgument, Mismatch> {
-    let (align, lay): (usize, Lay) = match element {
-        "u8" => (1, |value, out| Some(out.extend(u8::try_from(integer(value)?).ok()?.to_le_bytes()))),
-        "i8" => (1, |value, out| Some(out.extend(i8::try_from(integer(value)?).ok()?.to_le_bytes()))),
-        "u16" => (2, |value, out| Some(out.extend(u16::try_from(integer(value)?).ok()?.to_le_bytes()))),
-        "i16" => (2, |value, out| Some(out.extend(i16::try_from(integer(value)?).ok()?.to_le_bytes()))),
-        "u32" | "i32" => (4, |value, out| Some(out.extend(low32(integer(value)?)?.to_le_bytes()))),
-        "u64" | "i64" => (8, |value, out| Some(out.extend(low64(integer(value)?)?.to_le_bytes()))),
-        "f32" => (4, |value, out| Some(out.extend(single(value.float()?)?.to_le_bytes()))),
-        "f64" => (8, |value, out| Some(out.extend(value.float()?.to_le_bytes()))),
+    let (width, bits): (usize, Bits) = match element {
+        "u8" => (1, |value| Some(u8::try_from(integer(value)?).ok()?.into())),
+        "i8" => (1, |value| Some(i8::try_from(integer(value)?).ok()?.cast_unsigned().into())),
+        "u16" => (2, |value| Some(u16::try_from(integer(value)?).ok()?.into())),
+        "i16" => (2, |value| Some(i16::try_from(integer(value)?).ok()?.cast_unsigned().into())),
+        "u32" | "i32" => (4, |value| Some(low32(integer(value)?)?.cast_unsigned().into())),
+        "u64" | "i64" => (8, |value| Some(low64(integer(value)?)?.cast_unsigned())),
+        "f32" => (4, |value| Some(single(value.float()?)?.to_bits().into())),
+        "f64" => (8, |value| Some(value.float()?.to_bits())),
         _ => {
             let expected = "`u8`, `i8`, `u16`, `i16`, `u32`, `i32`, `u64`, `i64`, `f32` or `f64` over a list";
             return Err(Mismatch::new(ValueErrorKind::Mismatch, expected, excerpt(element)));
         }
     };
-    let mut out = Vec::with_capacity(elements.len() * align);
+    let mut out = Vec::with_capacity(elements.len() * width);
     for (index, value) in elements.iter().enumerate() {
         let wrong = || Mismatch::new(ValueErrorKind::Mismatch, format!("`{element}`"), value.describe());
-        lay(value, &mut out).ok_or_else(|| wrong().under(format_args!("[{index}]")))?;
+        let bits = bits(value).ok_or_else(|| wrong().under(format_args!("[{index}]")))?;
+        out.extend(bits.to_le_bytes().into_iter().take(width));
     }
-    bytes(out, align, elements.len())
+    bytes(out, width, elements.len())
 }
 
-/// Appends one element to a list, or refuses it.
-type Lay = fn(&Value, &mut Vec<u8>) -> Option<()>;
+/// The bits of one element, in the low end; `None` where it does not fit.
+type Bits = fn(&Value) -> Option<u64>;
 
 fn bytes(bytes: Vec<u8>, align: usize, elements: usize) -> Result<CoreArgument, Mismatch> {
     match u32::try_from(elements) {

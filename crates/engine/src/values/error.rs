@@ -5,8 +5,8 @@ use std::fmt::{self, Write as _};
 /// How much of a text is shown in a message, in characters.
 const EXCERPT_CHARS: usize = 60;
 
-/// Why arguments were not accepted, or why a result can't be written. All of it may be shown to the caller: it holds only
-/// what the caller sent and what the guest's type says.
+/// Why arguments were not accepted, or why a result can't be written. All of it may be shown to the caller: it holds
+/// only what the caller sent and what the guest's type says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ValueError {
     /// What went wrong, to branch on.

@@ -8,8 +8,8 @@ use super::{
 use std::{borrow::Cow, collections::BTreeMap};
 use wasmtime::component::{Type, Val, types};
 
-/// One value in some notation. Every method answers `None` where the syntax does not hold such a thing; the walk knows the
-/// type and makes the error.
+/// One value in some notation. Every method answers `None` where the syntax does not hold such a thing; the walk knows
+/// the type and makes the error.
 pub(super) trait Form<'a>: Copy {
     /// `true` or `false`.
     fn boolean(self) -> Option<bool>;

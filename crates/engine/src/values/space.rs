@@ -1,9 +1,9 @@
 //! Where the lists and strings of a core call go in the guest's memory.
 //!
-//! A guest that exports an allocator is asked, since only it knows which bytes are free. One that does not gets pages of its
-//! own, grown at the end of its memory, where nothing of its can be. Writing over the guest's own heap or stack was the
-//! alternative. For guests it follows that what the allocator gave is the guest's to free, and that grown pages hold the
-//! arguments of the latest call only.
+//! A guest that exports an allocator is asked, since only it knows which bytes are free. One that does not gets pages
+//! of its own, grown at the end of its memory, where nothing of its can be. Writing over the guest's own heap or stack
+//! was the alternative. For guests it follows that what the allocator gave is the guest's to free, and that grown pages
+//! hold the arguments of the latest call only.
 
 use std::fmt;
 use wasmtime::{AsContext, AsContextMut, Extern, Instance, Memory, TypedFunc};
@@ -91,8 +91,8 @@ impl ArgumentSpace {
         Ok(ArgumentSpace { memory, allocator: Allocator::of(store, instance), grown: Grown::default() })
     }
 
-    /// Copies bytes into the guest's memory, at an address that is a multiple of `align` (a power of two), and tells where.
-    /// Runs guest code where the guest has an allocator, so that the call's deadline has to be set before.
+    /// Copies bytes into the guest's memory, at an address that is a multiple of `align` (a power of two), and tells
+    /// where. Runs guest code where the guest has an allocator, so that the call's deadline has to be set before.
     pub(crate) async fn place(
         &mut self,
         mut store: impl AsContextMut<Data: Send>,
@@ -121,8 +121,8 @@ impl ArgumentSpace {
         }
     }
 
-    /// Forgets the arguments of the call before, so that a sandbox that serves many calls does not grow for each. What an
-    /// allocator gave stays the guest's.
+    /// Forgets the arguments of the call before, so that a sandbox that serves many calls does not grow for each. What
+    /// an allocator gave stays the guest's.
     pub(crate) fn clear(&mut self) {
         self.grown.next = self.grown.start;
     }

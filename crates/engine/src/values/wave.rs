@@ -1,7 +1,7 @@
 //! WAVE: reading through wasm-wave's parser, and writing.
 //!
-//! wasm-wave parses (it bounds depth itself) and this file converts, since wasm-wave's conversion lacks maps and fixed-length
-//! lists, checks every level again at each level above it, and its writer panics on what it does not know.
+//! wasm-wave parses (it bounds depth itself) and this file converts, since wasm-wave's conversion lacks maps and
+//! fixed-length lists, checks every level again at each level above it, and its writer panics on what it does not know.
 
 use super::{
     ValueErrorKind, WAVE_BYTES_MAX,

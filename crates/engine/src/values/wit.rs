@@ -7,8 +7,8 @@ use wasmtime::component::Type;
 /// How much of a type is shown, in bytes. A guest may declare a type that fills a book.
 const TYPE_BYTES_MAX: usize = 240;
 
-/// Writes a type in WIT. Records and their like are written out, since a component keeps no names for them; what is longer
-/// than a few lines ends in `…`.
+/// Writes a type in WIT. Records and their like are written out, since a component keeps no names for them; what is
+/// longer than a few lines ends in `…`.
 pub(crate) fn type_text(ty: &Type) -> String {
     let mut out = Bounded::new(TYPE_BYTES_MAX);
     let whole = write(&mut out, ty).is_ok();

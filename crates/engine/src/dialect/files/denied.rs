@@ -31,13 +31,22 @@ impl Asked {
             return;
         };
         let asked = format!("{} {}", self.verb, shown(folder, place, &self.path));
-        let read_only = self.wants == Access::ReadWrite && folder.access == Access::ReadOnly && !self.outside;
-        let denied = if read_only {
+        let denied = if self.wants_more(folder) && !self.outside {
             denial(GrantKind::Dir, &asked, &writable(folder))
         } else {
             Denial { allow: String::new(), ..denial(GrantKind::Dir, &asked, "") }
         };
         state.tap.meter().denied(denied);
+    }
+
+    /// Whether the refusal of something with two ends is this end's doing, as far as its text and its folder tell.
+    pub(crate) fn explains(&self, state: &State) -> bool {
+        let folder = self.place.and_then(|place| place.folder(&state.grants));
+        self.outside || folder.is_some_and(|folder| self.wants_more(folder))
+    }
+
+    fn wants_more(&self, folder: &Folder) -> bool {
+        self.wants == Access::ReadWrite && folder.access == Access::ReadOnly
     }
 }
 

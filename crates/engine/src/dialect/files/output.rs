@@ -1,15 +1,15 @@
 //! A stream of WASI 0.2 into a file: metered, and within its volume.
 //!
-//! wasmtime-wasi's own stream is private and knows no quota. This one takes its room on the thread that blocks for the write
-//! anyway, so a volume that has to be measured holds up nobody else.
+//! wasmtime-wasi's own stream is private and knows no quota. Like that one, it has one write under way at a time, which goes on
+//! to its end also where the guest does not wait for it.
 
-use super::{At, write_all};
+use super::{At, room::write_all};
 use crate::tap::Tap;
 use bytes::Bytes;
 use sandbar_call::Resource;
 use sandbar_grants::Volume;
 use std::{fs::File, io, mem, sync::Arc};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 use wasmtime_wasi_io::{
     async_trait,
     poll::Pollable,
@@ -21,31 +21,32 @@ const WRITE_BYTES_MAX: usize = 64 * 1024;
 
 /// A stream into a file.
 pub(crate) struct FileOutput {
-    pub(crate) file: Arc<File>,
-    pub(crate) at: At,
-    pub(crate) volume: Option<Arc<Volume>>,
-    pub(crate) tap: Tap,
-    pub(crate) writing: Writing,
+    file: Arc<File>,
+    at: At,
+    volume: Arc<Volume>,
+    tap: Tap,
+    writing: Writing,
 }
 
 /// What a stream does now.
-#[derive(Default)]
-pub(crate) enum Writing {
-    #[default]
+enum Writing {
     Idle,
-    /// At most one write is under way, on a thread that blocks. Whoever drops the stream waits for it.
+    /// A write is under way, so many bytes. Whoever drops the stream waits for it.
     Busy(JoinHandle<io::Result<()>>, u64),
     Failed(io::Error),
     Closed,
 }
 
 impl FileOutput {
+    pub(crate) fn new(file: Arc<File>, at: At, volume: Arc<Volume>, tap: Tap) -> FileOutput {
+        FileOutput { file, at, volume, tap, writing: Writing::Idle }
+    }
+
     fn begin(&mut self, bytes: Bytes) -> StreamResult<()> {
         let count = bytes.len() as u64;
         let charged = self.tap.meter().charge(Resource::BytesOut, count);
         charged.map_err(|stop| StreamError::Trap(stop.into()))?;
-        let (file, at, volume) = (self.file.clone(), self.at, self.volume.clone());
-        let task = spawn_blocking(move || write_all(&file, at, &bytes, volume.as_ref()));
+        let task = tokio::spawn(write_all(self.file.clone(), self.at, bytes, Some(self.volume.clone())));
         self.writing = Writing::Busy(task, count);
         Ok(())
     }

@@ -1,9 +1,18 @@
 //! Room in a volume, taken before something is written and given back where it was not.
+//!
+//! What is removed, replaced or truncated gives nothing back at once: what it held is known only before it happens, and a guest
+//! that races itself would be given back more than that. A volume that seems full is measured instead, and since it is not
+//! measured at every wish, a charge waits a little before it is refused.
 
+use bytes::{Buf, Bytes};
 use rustix::io::Errno;
 use sandbar_grants::{QuotaExceeded, Volume};
-use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc};
-use tokio::task::spawn_blocking;
+use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc, time::Duration};
+use tokio::{task::spawn_blocking, time::sleep};
+
+/// How long a charge waits for a volume to be measured, step by step. Together they are longer than a volume's pause.
+const WAITS: [Duration; 4] =
+    [Duration::ZERO, Duration::from_millis(10), Duration::from_millis(50), Duration::from_millis(150)];
 
 /// Where in a file a write goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,24 +45,24 @@ impl Room {
     /// # Errors
     /// There is not enough.
     pub(crate) async fn take(volume: Option<Arc<Volume>>, bytes: u64) -> Result<Room, QuotaExceeded> {
-        let fits = |volume: &Arc<Volume>| volume.used_bytes().saturating_add(bytes) <= volume.quota_bytes();
-        match &volume {
-            // A volume that seems full is measured before it refuses, which blocks.
-            Some(full) if !fits(full) => {
-                let quota_bytes = full.quota_bytes();
-                let measured = spawn_blocking(move || Room::take_blocking(volume, bytes)).await;
-                measured.unwrap_or(Err(QuotaExceeded { quota_bytes }))
+        let Some(bounded) = volume.as_ref().filter(|_| bytes > 0) else {
+            return Ok(Room { volume: None, bytes: 0 });
+        };
+        let quota_bytes = bounded.quota_bytes();
+        if bytes > quota_bytes {
+            return Err(QuotaExceeded { quota_bytes });
+        }
+        let mut taken = Err(QuotaExceeded { quota_bytes });
+        for wait in WAITS {
+            if !wait.is_zero() {
+                sleep(wait).await;
             }
-            Some(_) | None => Room::take_blocking(volume, bytes),
+            taken = charge(bounded, bytes).await;
+            if taken.is_ok() {
+                break;
+            }
         }
-    }
-
-    /// As [`Room::take`], on a thread that may block.
-    fn take_blocking(volume: Option<Arc<Volume>>, bytes: u64) -> Result<Room, QuotaExceeded> {
-        if let Some(volume) = volume.as_ref().filter(|_| bytes > 0) {
-            volume.charge(bytes)?;
-        }
-        Ok(Room { volume, bytes })
+        taken.map(|()| Room { volume, bytes })
     }
 
     /// Keeps all of it.
@@ -75,22 +84,44 @@ impl Drop for Room {
     }
 }
 
-/// Writes once, within the volume. Blocks.
-pub(crate) fn write_some(file: &File, at: At, bytes: &[u8], volume: Option<&Arc<Volume>>) -> io::Result<usize> {
-    let Some(volume) = volume else { return write_at(file, at, bytes) };
-    let size = file.metadata()?.len();
-    let room = Room::take_blocking(Some(volume.clone()), growth(size, at, bytes.len() as u64))
-        .map_err(|QuotaExceeded { .. }| io::Error::from(Errno::DQUOT))?;
-    let count = write_at(file, at, bytes)?;
+/// Charges on this thread what fits; a volume that seems full is measured first, which blocks.
+async fn charge(volume: &Arc<Volume>, bytes: u64) -> Result<(), QuotaExceeded> {
+    if volume.used_bytes().saturating_add(bytes) <= volume.quota_bytes() {
+        return volume.charge(bytes);
+    }
+    let (full, quota_bytes) = (volume.clone(), volume.quota_bytes());
+    spawn_blocking(move || full.charge(bytes)).await.unwrap_or(Err(QuotaExceeded { quota_bytes }))
+}
+
+/// Writes once, within the volume.
+pub(crate) async fn write_some(
+    file: &Arc<File>,
+    at: At,
+    bytes: Bytes,
+    volume: Option<&Arc<Volume>>,
+) -> io::Result<usize> {
+    let size = if volume.is_some() { file.metadata()?.len() } else { 0 };
+    let room = Room::take(volume.cloned(), growth(size, at, bytes.len() as u64)).await;
+    let room = room.map_err(|QuotaExceeded { .. }| io::Error::from(Errno::DQUOT))?;
+    let file = file.clone();
+    let count = spawn_blocking(move || write_at(&file, at, &bytes)).await.map_err(io::Error::other)??;
     room.keep(growth(size, at, count as u64));
     Ok(count)
 }
 
-/// Writes all, within the volume. Blocks.
-pub(crate) fn write_all(file: &File, mut at: At, mut bytes: &[u8], volume: Option<&Arc<Volume>>) -> io::Result<()> {
+/// Writes all, within the volume.
+pub(crate) async fn write_all(
+    file: Arc<File>,
+    mut at: At,
+    mut bytes: Bytes,
+    volume: Option<Arc<Volume>>,
+) -> io::Result<()> {
     while !bytes.is_empty() {
-        let count = write_some(file, at, bytes, volume)?;
-        bytes = bytes.get(count..).filter(|_| count > 0).ok_or(io::ErrorKind::WriteZero)?;
+        let count = write_some(&file, at, bytes.clone(), volume.as_ref()).await?;
+        if count == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        bytes.advance(count.min(bytes.len()));
         if let At::Offset(offset) = &mut at {
             *offset = offset.saturating_add(count as u64);
         }
@@ -157,18 +188,18 @@ mod tests {
         std::fs::remove_dir_all(folder).unwrap();
     }
 
-    #[test]
-    fn a_write_over_the_quota_writes_nothing() {
+    #[tokio::test]
+    async fn a_write_over_the_quota_writes_nothing() {
         let folder = std::env::temp_dir().join(format!("sandbar-write-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let volume = Arc::new(Volume::open(&folder, 1000).unwrap());
         let path = folder.join("file");
-        let file = File::create(&path).unwrap();
-        write_all(&file, At::Offset(0), &[1; 600], Some(&volume)).unwrap();
-        assert!(is_quota(&write_all(&file, At::End, &[2; 600], Some(&volume)).unwrap_err()));
-        write_all(&file, At::Offset(100), &[3; 500], Some(&volume)).unwrap();
-        write_all(&file, At::End, &[4; 400], Some(&volume)).unwrap();
-        assert_eq!((std::fs::metadata(path).unwrap().len(), volume.used_bytes()), (1000, 1000));
+        let file = Arc::new(File::create(&path).unwrap());
+        let write = |at, byte, count| write_all(file.clone(), at, vec![byte; count].into(), Some(volume.clone()));
+        write(At::Offset(0), 1, 600).await.unwrap();
+        assert!(is_quota(&write(At::End, 2, 600).await.unwrap_err()));
+        assert_eq!(std::fs::read(&path).unwrap(), [1; 600]);
+        write(At::Offset(100), 3, 500).await.unwrap();
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -1,0 +1,168 @@
+//! `sandbar call`: calls one export.
+
+use crate::{
+    console::Console,
+    failure::{Failure, Kind},
+    grants::GrantFlags,
+    host,
+    limits::LimitFlags,
+    outcome,
+};
+use clap::Args;
+use http_body_util::BodyExt;
+use sandbar_call::{
+    Arguments, Body, Call, CallId, Event, Notation, Origin, Outcome, Receipt, Reply, Run, Settle, Shape,
+};
+use sandbar_engine::{Allocation, Binding, Engine, Entry, EntryChoice, Fuel, Guest, Policy, PoolLimits};
+use std::{
+    fs::File,
+    io::{self, IsTerminal, Read, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Calls an export, with arguments in WAVE or JSON, and prints what it returns.
+///
+/// A function over stdin and stdout gets this process's stdin. A list or a string for a core export goes into its memory.
+#[derive(Debug, Args)]
+#[command(name = "call")]
+pub(crate) struct CallCommand {
+    /// The guest (`.wasm`, `.wat`).
+    guest: PathBuf,
+    /// The export: `add`, or `interface#function` for one inside an interface.
+    export: String,
+    /// Its arguments, one text each.
+    #[arg(allow_hyphen_values = true)]
+    args: Vec<String>,
+    /// Writes the receipt to a file, or to stdout as `-`.
+    #[arg(long, value_name = "FILE|-")]
+    receipt: Option<PathBuf>,
+    #[command(flatten)]
+    grants: GrantFlags,
+    #[command(flatten)]
+    limits: LimitFlags,
+}
+
+pub(crate) fn run(call: CallCommand, console: &Console) -> Result<ExitCode, Failure> {
+    let engine = host::engine(Allocation::OnDemand)?;
+    let guest = host::guest(&call.guest, console)?;
+    let choice = EntryChoice { export: Some(call.export.clone()), ..EntryChoice::default() };
+    let entry = bind(&engine, &guest, &call.grants, &call.limits, choice, console)?;
+    let arguments = match entry.shape() {
+        Shape::Function if call.args.is_empty() => Arguments::Stdin(read_stdin()?),
+        Shape::Command | Shape::Function | Shape::Typed | Shape::Http => {
+            Arguments::Texts { texts: call.args, result: if console.json { Notation::Json } else { Notation::Wave } }
+        }
+    };
+    let event = Event::Export { name: Some(call.export.into()), arguments };
+    let (reply, outcome) = deliver(&entry, "call", event, call.receipt.as_deref(), console)?;
+    let mut stdout = io::stdout().lock();
+    let written = match reply {
+        Reply::Value(value) if value.is_empty() => Ok(()),
+        Reply::Value(value) => writeln!(stdout, "{value}"),
+        Reply::Output(Body::Whole(bytes)) => stdout.write_all(&bytes),
+        _ => Ok(()),
+    };
+    // A closed pipe is the reader's choice.
+    drop(written.and_then(|()| stdout.flush()));
+    Ok(ExitCode::from(outcome::exit_code(&outcome)))
+}
+
+/// Binds a guest to what the command line grants.
+pub(crate) fn bind(
+    engine: &Engine,
+    guest: &Guest,
+    grants: &GrantFlags,
+    limits: &LimitFlags,
+    choice: EntryChoice,
+    console: &Console,
+) -> Result<Entry, Failure> {
+    let binding = Binding {
+        grants: grants.admit()?,
+        limits: limits.for_one_call(),
+        fuel: Fuel::WhereLimited,
+        policy: Policy::Fresh,
+        pool: PoolLimits::default(),
+        log: Arc::new(console.clone()),
+    };
+    let program = engine.bind(guest, binding);
+    program.and_then(|program| program.entry(guest, choice)).map_err(|error| Failure::load(guest.name(), &error))
+}
+
+/// Runs one call to its end, writes its receipt, and says how it ended where that was not well.
+pub(crate) fn deliver(
+    entry: &Entry,
+    source: &str,
+    event: Event,
+    receipt: Option<&Path>,
+    console: &Console,
+) -> Result<(Reply, Outcome), Failure> {
+    let unavailable = |error: io::Error| Failure::new(Kind::Unavailable, format!("can't start: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unavailable)?;
+    let settled = Arc::new(Mutex::new(None));
+    let keep = settled.clone();
+    let receipts: Arc<dyn Settle> =
+        Arc::new(move |receipt: Receipt| *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(receipt));
+    let id = CallId(random().map_err(unavailable)?);
+    let origin = Origin { trigger: "cli".into(), source: source.into(), event: id.to_string().into() };
+    let reply = runtime.block_on(async {
+        match entry.run(Call { id, origin, event, receipts }).await {
+            Reply::Output(body @ Body::Stream(_)) => match body.collect().await {
+                Ok(whole) => Reply::Output(whole.to_bytes().into()),
+                Err(_) => Reply::Output(Body::Empty),
+            },
+            reply => reply,
+        }
+    });
+    // Work that blocks a thread, such as a read of this terminal, must not hold the end up.
+    runtime.shutdown_background();
+    let settled = settled.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let outcome = settled.as_ref().map_or(Outcome::Cancelled, |receipt| receipt.outcome.clone());
+    if let Some((message, hint)) = outcome::explain(&outcome) {
+        console.error(&message, hint.as_deref());
+    }
+    if let Some(receipt) = &settled {
+        for denial in receipt.denials.iter().filter(|_| !matches!(outcome, Outcome::Refused { .. } | Outcome::Done)) {
+            console.error(
+                &format!("{} was not granted", denial.asked),
+                Some(&format!("grant it with `{}`", outcome::flag(denial))),
+            );
+        }
+    }
+    if let (Some(path), Some(settled)) = (receipt, &settled) {
+        write_receipt(path, settled)?;
+    }
+    console.flush();
+    Ok((reply, outcome))
+}
+
+fn write_receipt(path: &Path, receipt: &Receipt) -> Result<(), Failure> {
+    let written = serde_json::to_string(receipt).map_err(io::Error::from).and_then(|text| {
+        if path == Path::new("-") {
+            writeln!(io::stdout(), "{text}")
+        } else {
+            File::create(path).and_then(|mut file| writeln!(file, "{text}"))
+        }
+    });
+    written.map_err(|error| {
+        Failure::new(Kind::Unavailable, format!("can't write the receipt to `{}`: {error}", path.display()))
+    })
+}
+
+fn read_stdin() -> Result<Body, Failure> {
+    let mut stdin = io::stdin();
+    if stdin.is_terminal() {
+        return Ok(Body::Empty);
+    }
+    let mut input = Vec::new();
+    let read = stdin.read_to_end(&mut input);
+    read.map_err(|error| Failure::new(Kind::NoInput, format!("can't read stdin: {error}")))?;
+    Ok(input.into())
+}
+
+fn random() -> io::Result<u128> {
+    let mut bytes = [0; 16];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(u128::from_ne_bytes(bytes))
+}

@@ -1,0 +1,40 @@
+//! `sandbar compile`: compiles guests ahead of time.
+
+use crate::{console::Console, failure::Failure, host};
+use clap::Args;
+use sandbar_engine::Allocation;
+use serde_json::json;
+use std::{path::PathBuf, process::ExitCode};
+
+/// Compiles guests into the artifact cache, so that their first call does not wait for it.
+#[derive(Debug, Args)]
+pub(crate) struct Compile {
+    /// The guests (`.wasm`, `.wat`).
+    #[arg(required = true)]
+    guests: Vec<PathBuf>,
+    /// Compiles the form that counts fuel exactly, too.
+    #[arg(long)]
+    fuel_metered: bool,
+}
+
+pub(crate) fn run(compile: &Compile, console: &Console) -> Result<ExitCode, Failure> {
+    let engine = host::engine(Allocation::OnDemand)?;
+    for path in &compile.guests {
+        let guest = host::guest(path, console)?;
+        let forms: &[bool] = if compile.fuel_metered { &[false, true] } else { &[false] };
+        for &fuel in forms {
+            let artifact =
+                engine.prepare(&guest, fuel).map_err(|error| Failure::load(&path.display().to_string(), &error))?;
+            if console.json {
+                println!(
+                    "{}",
+                    json!({ "guest": path, "digest": guest.digest(), "fuel_metered": fuel, "artifact": artifact })
+                );
+            } else {
+                let artifact = artifact.map(|artifact| artifact.display().to_string()).unwrap_or_default();
+                println!("{} {artifact}", guest.digest());
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,43 @@
+//! `sandbar run`: runs a command.
+
+use super::call::deliver;
+use crate::{console::Console, failure::Failure, grants::GrantFlags, host, limits::LimitFlags};
+use clap::Args;
+use sandbar_call::{Event, Reply, Shape, Stdio};
+use sandbar_engine::{Allocation, EntryChoice};
+use std::{path::PathBuf, process::ExitCode};
+
+/// Runs a command in a sandbox of its own, with this terminal's stdin, stdout and stderr.
+///
+/// Ends with the command's exit code; 124 where a limit stopped it, 126 where it was refused, 134 where it trapped.
+#[derive(Debug, Args)]
+#[command(name = "run", trailing_var_arg = true)]
+pub(crate) struct RunCommand {
+    /// The guest (`.wasm`, `.wat`).
+    guest: PathBuf,
+    /// What is passed to it.
+    #[arg(allow_hyphen_values = true)]
+    args: Vec<String>,
+    /// Writes the receipt to a file, or to stdout as `-`.
+    #[arg(long, value_name = "FILE|-")]
+    receipt: Option<PathBuf>,
+    #[command(flatten)]
+    grants: GrantFlags,
+    #[command(flatten)]
+    limits: LimitFlags,
+}
+
+pub(crate) fn run(run: RunCommand, console: &Console) -> Result<ExitCode, Failure> {
+    let engine = host::engine(Allocation::OnDemand)?;
+    let guest = host::guest(&run.guest, console)?;
+    let choice = EntryChoice { shape: Some(Shape::Command), ..EntryChoice::default() };
+    let entry = super::call::bind(&engine, &guest, &run.grants, &run.limits, choice, console)?;
+    let name = run.guest.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let args = std::iter::once(name).chain(run.args).collect();
+    let (reply, outcome) =
+        deliver(&entry, "run", Event::Command { args, stdio: Stdio::Host }, run.receipt.as_deref(), console)?;
+    match reply {
+        Reply::Exit { code, .. } => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
+        _ => Ok(ExitCode::from(crate::outcome::exit_code(&outcome))),
+    }
+}

@@ -1,0 +1,35 @@
+//! The engine of this process: where its cache lies, and who compiles.
+
+use crate::{console::Console, failure::Failure};
+use sandbar_engine::{Allocation, Cache, Compiler, Engine, EngineConfig, Guest, LoadError};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// The most bytes of artifacts that the cache keeps.
+const CACHE_BYTES_MAX: u64 = 2 << 30;
+
+/// Sets the engine up.
+pub(crate) fn engine(allocation: Allocation) -> Result<Engine, Failure> {
+    let compiler = Compiler::child().map_err(|error| LoadError::Setup(error.to_string()));
+    let cache = cache_folder().map(|folder| Cache { folder, bytes_max: CACHE_BYTES_MAX });
+    compiler
+        .and_then(|compiler| Engine::new(EngineConfig { allocation, cache, compiler }))
+        .map_err(|error| Failure::load("engine", &error))
+}
+
+/// Reads a guest's file.
+pub(crate) fn guest(path: &Path, console: &Console) -> Result<Guest, Failure> {
+    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let guest = Guest::from_file(name, path).map_err(|error| Failure::load(&path.display().to_string(), &error))?;
+    Ok(guest.with_progress(Arc::new(console.clone())))
+}
+
+/// `$XDG_CACHE_HOME/sandbar`, or `~/.cache/sandbar`; none where there is no home.
+pub(crate) fn cache_folder() -> Option<PathBuf> {
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
+    Some(base.join("sandbar"))
+}

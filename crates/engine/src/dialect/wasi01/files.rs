@@ -1,0 +1,489 @@
+//! Files of WASI 0.1 with quotas, denials and counts laid over wasmtime-wasi's functions.
+//!
+//! Its functions answer with an errno and write what else they answer into the guest's memory, so what happened is read from
+//! there. wasmtime-wasi keeps which file a file descriptor stands for to itself. It puts each into the table of resources, which
+//! gives the number that was freed last: so the number that the table gives now is the one that an opened file will have.
+
+use crate::{
+    dialect::files::{Asked, At, Fd, Room, growth, host_file, same_volume},
+    state::State,
+};
+use sandbar_call::GrantKind;
+use sandbar_grants::{Access, Volume, dir::ENTRY_BYTES};
+use std::{fs::File, sync::Arc};
+use wasmtime::{
+    AsContextMut, Caller, Extern, Linker, Result, bail,
+    component::{Resource, ResourceTable, ResourceTableError},
+};
+use wasmtime_wasi::{
+    WasiView,
+    filesystem::Descriptor,
+    p1::{
+        types::{Fdflags, Oflags, Rights},
+        wasi_snapshot_preview1::{self as wasi, WasiSnapshotPreview1},
+    },
+};
+use wiggle::{GuestMemory, GuestPtr};
+
+const SUCCESS: i32 = 0;
+const DQUOT: i32 = 19;
+const NOENT: i32 = 44;
+const PERM: i32 = 63;
+const XDEV: i32 = 75;
+
+/// A path in the guest's memory: where, and how long.
+type Path = (i32, i32);
+
+/// Lays them over, under one of the names of WASI 0.1, for a guest that has a folder.
+pub(crate) fn link(linker: &mut Linker<State>, module: &str) -> Result<()> {
+    change(linker, module)?;
+    transfer(linker, module)?;
+    linker.func_wrap_async(
+        module,
+        "path_open",
+        |mut caller: Caller<'_, State>,
+         (dir, follow, path, length, how, rights, inheriting, flags, opened): (
+            i32,
+            i32,
+            i32,
+            i32,
+            i32,
+            i64,
+            i64,
+            i32,
+            i32,
+        )| {
+            Box::new(async move {
+                let export = caller.get_export("memory");
+                let mut guest = Guest::enter(&export, &mut caller)?;
+                let open = Opening { dir, follow, path: (path, length), how, rights, inheriting, flags, opened };
+                open.open(&mut guest).await
+            })
+        },
+    )?;
+    linker.func_wrap_async(module, "fd_renumber", |mut caller: Caller<'_, State>, (from, to): (i32, i32)| {
+        Box::new(async move {
+            let export = caller.get_export("memory");
+            let Guest { mut memory, state } = Guest::enter(&export, &mut caller)?;
+            let errno = wasi::fd_renumber(&mut state.wasi, &mut memory, from, to).await?;
+            if errno == SUCCESS && from != to {
+                let fds = &mut state.files.fds;
+                match fds.remove(&from.cast_unsigned()) {
+                    Some(fd) => fds.insert(to.cast_unsigned(), fd),
+                    None => fds.remove(&to.cast_unsigned()),
+                };
+            }
+            Ok(errno)
+        })
+    })?;
+    linker.func_wrap(module, "fd_fdstat_set_flags", |mut caller: Caller<'_, State>, fd: i32, flags: i32| {
+        let export = caller.get_export("memory");
+        let Guest { mut memory, state } = Guest::enter(&export, &mut caller)?;
+        let errno = wasi::fd_fdstat_set_flags(&mut state.wasi, &mut memory, fd, flags)?;
+        if let (SUCCESS, Some(fd)) = (errno, state.files.fds.get_mut(&fd.cast_unsigned())) {
+            fd.append = has(flags, Fdflags::APPEND.bits().into());
+        }
+        Ok(errno)
+    })?;
+    Ok(())
+}
+
+/// The guest's memory, and the state of its sandbox.
+struct Guest<'a> {
+    memory: GuestMemory<'a>,
+    state: &'a mut State,
+}
+
+impl<'a> Guest<'a> {
+    fn enter(export: &'a Option<Extern>, caller: &'a mut Caller<'_, State>) -> Result<Guest<'a>> {
+        let fuel = caller.as_context_mut().hostcall_fuel();
+        let (memory, state) = match export {
+            Some(Extern::Memory(memory)) => {
+                let (memory, state) = memory.data_and_store_mut(caller);
+                (GuestMemory::Unshared(memory), state)
+            }
+            Some(Extern::SharedMemory(memory)) => (GuestMemory::Shared(memory.data()), caller.data_mut()),
+            Some(_) | None => bail!("the guest exports no memory"),
+        };
+        state.wasi.set_hostcall_fuel(fuel);
+        Ok(Guest { memory, state })
+    }
+
+    fn volume(&self, fd: i32) -> Option<Arc<Volume>> {
+        self.state.volume(self.state.files.fd(fd).map(|fd| fd.place))
+    }
+
+    /// Reads a number that a function wrote.
+    fn number(&self, at: i32) -> Result<u32> {
+        Ok(self.memory.read(GuestPtr::<u32>::new(at.cast_unsigned()))?)
+    }
+
+    /// Records what was refused with `PERM`: a folder that is read-only, or a path that leads out of one.
+    fn tell(&self, errno: i32, asks: &[(i32, &'static str, Path, Access)]) -> Result<i32> {
+        if errno == PERM {
+            let asked = |&(fd, verb, (at, length), wants): &(i32, &'static str, Path, Access)| {
+                let place = self.state.files.fd(fd).map(|fd| fd.place);
+                let path = self.memory.as_cow_str(GuestPtr::new((at.cast_unsigned(), length.cast_unsigned())));
+                Asked::new(place, verb, &path.unwrap_or_default(), wants)
+            };
+            let asked: Vec<Asked> = asks.iter().map(asked).collect();
+            let explains = asked.iter().find(|asked| asked.explains(self.state));
+            if let Some(asked) = explains.or(asked.first()) {
+                asked.refused(self.state);
+            }
+        }
+        Ok(errno)
+    }
+}
+
+/// What `path_open` is asked for.
+#[derive(Clone, Copy)]
+struct Opening {
+    dir: i32,
+    follow: i32,
+    path: Path,
+    how: i32,
+    rights: i64,
+    inheriting: i64,
+    flags: i32,
+    opened: i32,
+}
+
+impl Opening {
+    async fn open(self, guest: &mut Guest<'_>) -> Result<i32> {
+        // The standard streams and the folders get their numbers first, which happens at the first use of any.
+        let _ = guest.state.wasi.fd_prestat_get(&mut guest.memory, 0u32.into());
+        let number = next_number(guest.state.wasi.ctx().table)?;
+        let errno = self.charged(guest).await?;
+        if errno == SUCCESS {
+            let fd = guest.number(self.opened)?;
+            if let Some(from) = guest.state.files.fd(self.dir) {
+                let descriptor = Resource::<Descriptor>::new_borrow(number);
+                // Fails, and so ends the guest, should an opened file ever have another number.
+                let file = host_file(guest.state.wasi.ctx().table, &descriptor)?;
+                let append = has(self.flags, Fdflags::APPEND.bits().into());
+                let descriptor = file.map(|_| number);
+                guest.state.files.fds.insert(fd, Fd { place: from.place.inside(), descriptor, append });
+            }
+            guest.state.tap.meter().called(GrantKind::Dir);
+            guest.state.handle(number)?;
+        }
+        let makes = has(self.how, (Oflags::CREAT | Oflags::TRUNC).bits().into());
+        let writes = makes || self.rights & Rights::FD_WRITE.bits().cast_signed() != 0;
+        let (verb, wants) = if writes { ("write", Access::ReadWrite) } else { ("read", Access::ReadOnly) };
+        guest.tell(errno, &[(self.dir, verb, self.path, wants)])
+    }
+
+    /// Opens, and takes room for what this makes. What is there already costs nothing, so it is tried first.
+    async fn charged(self, guest: &mut Guest<'_>) -> Result<i32> {
+        let creates = Oflags::CREAT.bits().into();
+        let volume = guest.volume(self.dir);
+        if volume.is_none() || !has(self.how, creates) {
+            return self.plain(guest).await;
+        }
+        if !has(self.how, Oflags::EXCL.bits().into()) {
+            // As `CREAT` opens it: for writing, and for reading too unless only writing is asked for.
+            let (reads, writes) = (Rights::FD_READ.bits().cast_signed(), Rights::FD_WRITE.bits().cast_signed());
+            let adds = if self.rights & writes == 0 { reads | writes } else { 0 };
+            let there = Opening { how: self.how & !creates, rights: self.rights | adds, ..self };
+            let errno = there.plain(guest).await?;
+            if errno != NOENT {
+                return Ok(errno);
+            }
+        }
+        entry(volume, self.plain(guest)).await
+    }
+
+    async fn plain(self, guest: &mut Guest<'_>) -> Result<i32> {
+        let Opening { dir, follow, path: (at, length), how, rights, inheriting, flags, opened } = self;
+        let wasi = &mut guest.state.wasi;
+        wasi::path_open(wasi, &mut guest.memory, dir, follow, at, length, how, rights, inheriting, flags, opened).await
+    }
+}
+
+/// Making, moving and removing.
+fn change(linker: &mut Linker<State>, module: &str) -> Result<()> {
+    linker.func_wrap_async(
+        module,
+        "path_create_directory",
+        |mut caller: Caller<'_, State>, (dir, at, length): (i32, i32, i32)| {
+            Box::new(async move {
+                let export = caller.get_export("memory");
+                let mut guest = Guest::enter(&export, &mut caller)?;
+                let (volume, Guest { memory, state }) = (guest.volume(dir), &mut guest);
+                let errno = entry(volume, wasi::path_create_directory(&mut state.wasi, memory, dir, at, length)).await?;
+                guest.tell(errno, &[(dir, "create", (at, length), Access::ReadWrite)])
+            })
+        },
+    )?;
+    linker.func_wrap_async(
+        module,
+        "path_symlink",
+        |mut caller: Caller<'_, State>, (to, to_length, dir, at, length): (i32, i32, i32, i32, i32)| {
+            Box::new(async move {
+                let export = caller.get_export("memory");
+                let mut guest = Guest::enter(&export, &mut caller)?;
+                let (volume, Guest { memory, state }) = (guest.volume(dir), &mut guest);
+                let make = wasi::path_symlink(&mut state.wasi, memory, to, to_length, dir, at, length);
+                let errno = entry(volume, make).await?;
+                let asks = [
+                    (dir, "create", (at, length), Access::ReadWrite),
+                    (dir, "link to", (to, to_length), Access::ReadOnly),
+                ];
+                guest.tell(errno, &asks)
+            })
+        },
+    )?;
+    linker.func_wrap_async(
+        module,
+        "path_link",
+        |mut caller: Caller<'_, State>,
+         (dir, follow, at, length, new_dir, new_at, new_length): (i32, i32, i32, i32, i32, i32, i32)| {
+            Box::new(async move {
+                let export = caller.get_export("memory");
+                let mut guest = Guest::enter(&export, &mut caller)?;
+                let volume = guest.volume(new_dir);
+                if !same_volume(guest.volume(dir).as_ref(), volume.as_ref()) {
+                    return Ok(XDEV);
+                }
+                let Guest { memory, state } = &mut guest;
+                let wasi = &mut state.wasi;
+                let make = wasi::path_link(wasi, memory, dir, follow, at, length, new_dir, new_at, new_length);
+                let errno = entry(volume, make).await?;
+                let asks = [
+                    (dir, "link", (at, length), Access::ReadWrite),
+                    (new_dir, "create", (new_at, new_length), Access::ReadWrite),
+                ];
+                guest.tell(errno, &asks)
+            })
+        },
+    )?;
+    linker.func_wrap_async(
+        module,
+        "path_rename",
+        |mut caller: Caller<'_, State>,
+         (dir, at, length, new_dir, new_at, new_length): (i32, i32, i32, i32, i32, i32)| {
+            Box::new(async move {
+                let export = caller.get_export("memory");
+                let mut guest = Guest::enter(&export, &mut caller)?;
+                if !same_volume(guest.volume(dir).as_ref(), guest.volume(new_dir).as_ref()) {
+                    return Ok(XDEV);
+                }
+                let Guest { memory, state } = &mut guest;
+                let wasi = &mut state.wasi;
+                let errno = wasi::path_rename(wasi, memory, dir, at, length, new_dir, new_at, new_length).await?;
+                let asks = [
+                    (dir, "rename", (at, length), Access::ReadWrite),
+                    (new_dir, "create", (new_at, new_length), Access::ReadWrite),
+                ];
+                guest.tell(errno, &asks)
+            })
+        },
+    )?;
+    linker.func_wrap_async(
+        module,
+        "path_unlink_file",
+        |mut caller: Caller<'_, State>, (dir, at, length): (i32, i32, i32)| {
+            Box::new(async move {
+                let export = caller.get_export("memory");
+                let mut guest = Guest::enter(&export, &mut caller)?;
+                let Guest { memory, state } = &mut guest;
+                let errno = wasi::path_unlink_file(&mut state.wasi, memory, dir, at, length).await?;
+                guest.tell(errno, &[(dir, "remove", (at, length), Access::ReadWrite)])
+            })
+        },
+    )?;
+    linker.func_wrap_async(
+        module,
+        "path_remove_directory",
+        |mut caller: Caller<'_, State>, (dir, at, length): (i32, i32, i32)| {
+            Box::new(async move {
+                let export = caller.get_export("memory");
+                let mut guest = Guest::enter(&export, &mut caller)?;
+                let Guest { memory, state } = &mut guest;
+                let errno = wasi::path_remove_directory(&mut state.wasi, memory, dir, at, length).await?;
+                guest.tell(errno, &[(dir, "remove", (at, length), Access::ReadWrite)])
+            })
+        },
+    )?;
+    Ok(())
+}
+
+/// Makes an entry, with room taken for it.
+async fn entry(volume: Option<Arc<Volume>>, make: impl Future<Output = Result<i32>>) -> Result<i32> {
+    let Ok(room) = Room::take(volume, ENTRY_BYTES).await else { return Ok(DQUOT) };
+    let errno = make.await?;
+    if errno == SUCCESS {
+        room.keep_all();
+    }
+    Ok(errno)
+}
+
+/// Reading and writing.
+fn transfer(linker: &mut Linker<State>, module: &str) -> Result<()> {
+    linker.func_wrap_async(
+        module,
+        "fd_filestat_set_size",
+        |mut caller: Caller<'_, State>, (fd, size): (i32, i64)| {
+            Box::new(async move {
+                let export = caller.get_export("memory");
+                let mut guest = Guest::enter(&export, &mut caller)?;
+                let writing = Writing::of(&mut guest, fd)?;
+                let grows = writing.as_ref().map_or(0, |writing| size.cast_unsigned().saturating_sub(writing.size));
+                let Ok(room) = Room::take(writing.map(|writing| writing.volume), grows).await else { return Ok(DQUOT) };
+                let Guest { memory, state } = &mut guest;
+                let errno = wasi::fd_filestat_set_size(&mut state.wasi, memory, fd, size).await?;
+                if errno == SUCCESS {
+                    room.keep_all();
+                }
+                guest.tell(errno, &[(fd, "truncate", (0, 0), Access::ReadWrite)])
+            })
+        },
+    )?;
+    linker.func_wrap_async(
+        module,
+        "fd_write",
+        |mut caller: Caller<'_, State>, (fd, vectors, count, written): (i32, i32, i32, i32)| {
+            Box::new(async move {
+                let export = caller.get_export("memory");
+                let mut guest = Guest::enter(&export, &mut caller)?;
+                let charge = Charge::take(&mut guest, fd, None, (vectors, count)).await?;
+                let Some(charge) = charge else { return Ok(DQUOT) };
+                let Guest { memory, state } = &mut guest;
+                let errno = wasi::fd_write(&mut state.wasi, memory, fd, vectors, count, written).await?;
+                charge.settle(&guest, fd, errno, written)
+            })
+        },
+    )?;
+    linker.func_wrap_async(
+        module,
+        "fd_pwrite",
+        |mut caller: Caller<'_, State>, (fd, vectors, count, offset, written): (i32, i32, i32, i64, i32)| {
+            Box::new(async move {
+                let export = caller.get_export("memory");
+                let mut guest = Guest::enter(&export, &mut caller)?;
+                let charge = Charge::take(&mut guest, fd, Some(offset.cast_unsigned()), (vectors, count)).await?;
+                let Some(charge) = charge else { return Ok(DQUOT) };
+                let Guest { memory, state } = &mut guest;
+                let errno = wasi::fd_pwrite(&mut state.wasi, memory, fd, vectors, count, offset, written).await?;
+                charge.settle(&guest, fd, errno, written)
+            })
+        },
+    )?;
+    linker.func_wrap_async(
+        module,
+        "fd_read",
+        |mut caller: Caller<'_, State>, (fd, vectors, count, read): (i32, i32, i32, i32)| {
+            Box::new(async move {
+                let export = caller.get_export("memory");
+                let mut guest = Guest::enter(&export, &mut caller)?;
+                let Guest { memory, state } = &mut guest;
+                let errno = wasi::fd_read(&mut state.wasi, memory, fd, vectors, count, read).await?;
+                charge_read(&guest, fd, errno, read)
+            })
+        },
+    )?;
+    linker.func_wrap_async(
+        module,
+        "fd_pread",
+        |mut caller: Caller<'_, State>, (fd, vectors, count, offset, read): (i32, i32, i32, i64, i32)| {
+            Box::new(async move {
+                let export = caller.get_export("memory");
+                let mut guest = Guest::enter(&export, &mut caller)?;
+                let Guest { memory, state } = &mut guest;
+                let errno = wasi::fd_pread(&mut state.wasi, memory, fd, vectors, count, offset, read).await?;
+                charge_read(&guest, fd, errno, read)
+            })
+        },
+    )?;
+    Ok(())
+}
+
+/// A file within a volume that is about to be written.
+struct Writing {
+    volume: Arc<Volume>,
+    size: u64,
+    append: bool,
+}
+
+impl Writing {
+    /// None where no volume bounds it, or it is no file.
+    fn of(guest: &mut Guest<'_>, fd: i32) -> Result<Option<Writing>> {
+        let Some(Fd { descriptor: Some(number), append, .. }) = guest.state.files.fd(fd) else { return Ok(None) };
+        let Some(volume) = guest.volume(fd) else { return Ok(None) };
+        let size = file(guest.state.wasi.ctx().table, number).map_or(Ok(0), |file| file.metadata().map(|data| data.len()))?;
+        Ok(Some(Writing { volume, size, append }))
+    }
+}
+
+/// The host's file at a number of the table, unless it was closed.
+fn file(table: &ResourceTable, number: u32) -> Option<Arc<File>> {
+    host_file(table, &Resource::new_borrow(number)).ok().flatten()
+}
+
+/// Room for a write.
+struct Charge {
+    room: Room,
+    at: At,
+    size: u64,
+}
+
+impl Charge {
+    /// Takes room for what one call writes, which is its first buffer that is not empty. None where there is not enough.
+    async fn take(guest: &mut Guest<'_>, fd: i32, offset: Option<u64>, vectors: (i32, i32)) -> Result<Option<Charge>> {
+        let Some(Writing { volume, size, append }) = Writing::of(guest, fd)? else {
+            let room = Room::take(None, 0).await;
+            return Ok(room.ok().map(|room| Charge { room, at: At::End, size: 0 }));
+        };
+        let position = match offset {
+            Some(offset) => Some(offset),
+            None => guest.state.wasi.fd_tell(&mut guest.memory, fd.cast_unsigned().into()).ok(),
+        };
+        let at = position.filter(|_| !append).map_or(At::End, At::Offset);
+        let length = first_length(&guest.memory, vectors);
+        let room = Room::take(Some(volume), growth(size, at, length.into())).await;
+        Ok(room.ok().map(|room| Charge { room, at, size }))
+    }
+
+    /// Keeps what was written, and counts it.
+    fn settle(self, guest: &Guest<'_>, fd: i32, errno: i32, written: i32) -> Result<i32> {
+        if errno == SUCCESS && guest.state.files.fd(fd).is_some() {
+            let count = guest.number(written)?.into();
+            self.room.keep(growth(self.size, self.at, count));
+            guest.state.wrote_bytes(count)?;
+        }
+        Ok(errno)
+    }
+}
+
+fn charge_read(guest: &Guest<'_>, fd: i32, errno: i32, read: i32) -> Result<i32> {
+    if errno == SUCCESS && guest.state.files.fd(fd).is_some() {
+        guest.state.read_bytes(guest.number(read)?.into())?;
+    }
+    Ok(errno)
+}
+
+/// How long a list of buffers may be: the most that wasmtime-wasi reads of one, eight bytes each.
+const BUFFERS_MAX: u32 = 16 << 20;
+
+/// How long the first buffer is that is not empty, of a list of pairs of address and length. What can't be read ends the guest
+/// where it is read again.
+fn first_length(memory: &GuestMemory<'_>, (at, count): (i32, i32)) -> u32 {
+    let lengths = (0..count.cast_unsigned().min(BUFFERS_MAX)).map_while(|index| {
+        let pair = at.cast_unsigned().checked_add(index * 8 + 4)?;
+        memory.read(GuestPtr::<u32>::new(pair)).ok()
+    });
+    lengths.into_iter().find(|length| *length > 0).unwrap_or(0)
+}
+
+/// The number that the table gives next.
+fn next_number(table: &mut ResourceTable) -> std::result::Result<u32, ResourceTableError> {
+    let probe = table.push(())?;
+    let number = probe.rep();
+    table.delete(probe)?;
+    Ok(number)
+}
+
+fn has(flags: i32, flag: i32) -> bool {
+    flags & flag != 0
+}

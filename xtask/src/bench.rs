@@ -1,0 +1,188 @@
+//! The figures that Sandbar promises, measured against peers in the same run on the same machine.
+//!
+//! A number of requests a second says more about a machine than about a program, so what is promised is ratios. Contestants
+//! alternate round by round, each round gives one ratio, and the median of the ratios counts: a machine that slows down
+//! for a while slows all of them.
+
+mod cli;
+mod http;
+mod inproc;
+mod peers;
+mod table;
+mod usage;
+
+use std::{fs, io::Write, path::PathBuf};
+
+use anyhow::{Context, Result, bail};
+use lexopt::{Arg, ValueExt};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::workspace::Workspace;
+
+pub(crate) const HELP: &str = "\
+Usage: cargo xtask bench [http|inproc|cli]... [--rounds 5] [--seconds 3] [--json FILE|-]
+
+Measures what is named, or everything:
+  http     requests over 32 connections: sandbar, wasmtime serve, and a native hyper server
+  inproc   instantiation and calls inside one process
+  cli      `sandbar run` and `wasmtime run` of an empty command
+
+      --rounds N       how many alternating rounds (5); `cli` runs each program 20 times a round, at least 50 in all
+      --seconds S      how long each contestant is asked in a round (3)
+      --json FILE|-    write the report as JSON to a file or to stdout
+";
+
+/// What was asked for.
+struct Options {
+    rounds: usize,
+    seconds: f64,
+    json: Option<PathBuf>,
+    parts: Vec<Part>,
+}
+
+/// One part of the benches.
+#[derive(Clone, Copy)]
+struct Part {
+    name: &'static str,
+    run: fn(&Workspace, &Options) -> Result<Section>,
+}
+
+const PARTS: &[Part] = &[
+    Part { name: "inproc", run: inproc::run },
+    Part { name: "http", run: http::run },
+    Part { name: "cli", run: cli::run },
+];
+
+/// What a part found.
+#[derive(Serialize)]
+struct Section {
+    name: &'static str,
+    results: serde_json::Value,
+    figures: Vec<Figure>,
+}
+
+/// One promise and how it was kept.
+#[derive(Clone, Debug, Serialize)]
+struct Figure {
+    name: String,
+    value: f64,
+    unit: &'static str,
+    bound: Bound,
+    holds: bool,
+}
+
+/// What a figure promises.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Bound {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Figure {
+    fn new(name: impl Into<String>, value: f64, unit: &'static str, bound: Bound) -> Figure {
+        let holds = match bound {
+            Bound::AtLeast(bound) => value >= bound,
+            Bound::AtMost(bound) => value <= bound,
+        };
+        Figure { name: name.into(), value, unit, bound, holds }
+    }
+
+    fn row(&self) -> Vec<String> {
+        let (word, bound) = match self.bound {
+            Bound::AtLeast(bound) => ("at least", bound),
+            Bound::AtMost(bound) => ("at most", bound),
+        };
+        let verdict = if self.holds { "holds" } else { "MISSED" };
+        vec![
+            self.name.clone(),
+            format!("{:.2}{}", self.value, self.unit),
+            format!("{word} {bound}{}", self.unit),
+            verdict.to_owned(),
+        ]
+    }
+}
+
+pub(crate) fn run(workspace: &Workspace, arguments: lexopt::Parser) -> Result<()> {
+    let options = parse(arguments)?;
+    let mut sections = Vec::new();
+    for part in &options.parts {
+        eprintln!("==> {}", part.name);
+        sections.push((part.run)(workspace, &options).with_context(|| format!("the bench `{}` failed", part.name))?);
+    }
+
+    let rows = sections.iter().flat_map(|section| &section.figures).map(Figure::row).collect();
+    eprint!("\n{}", table::render(&["figure", "found", "promised", ""], rows));
+    match &options.json {
+        Some(path) => write_json(path, &json!({ "version": 1, "machine": usage::machine(), "sections": sections })),
+        None => Ok(()),
+    }
+}
+
+fn parse(mut arguments: lexopt::Parser) -> Result<Options> {
+    let mut options = Options { rounds: 5, seconds: 3.0, json: None, parts: Vec::new() };
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Arg::Long("rounds") => options.rounds = arguments.value()?.parse()?,
+            Arg::Long("seconds") => options.seconds = arguments.value()?.parse()?,
+            Arg::Long("json") => options.json = Some(arguments.value()?.into()),
+            Arg::Value(name) => match PARTS.iter().find(|part| name == part.name) {
+                Some(part) => options.parts.push(*part),
+                None => bail!("there is no bench `{}`; there are http, inproc and cli", name.to_string_lossy()),
+            },
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    if options.rounds == 0 {
+        bail!("expected at least one round");
+    }
+    if options.parts.is_empty() {
+        options.parts = PARTS.to_vec();
+    }
+    Ok(options)
+}
+
+fn write_json(path: &PathBuf, report: &serde_json::Value) -> Result<()> {
+    let text = serde_json::to_string_pretty(report)? + "\n";
+    if path.as_os_str() == "-" {
+        return Ok(std::io::stdout().write_all(text.as_bytes())?);
+    }
+    fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// The middle one; of an even number, the mean of the two in the middle.
+fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
+    match values.len() {
+        0 => f64::NAN,
+        count if count % 2 == 1 => at(count / 2),
+        count => f64::midpoint(at(count / 2 - 1), at(count / 2)),
+    }
+}
+
+/// The median of the rounds' ratios.
+fn median_ratio<T>(ours: &[T], theirs: &[T], of: impl Fn(&T) -> f64) -> f64 {
+    median(ours.iter().zip(theirs).map(|(ours, theirs)| of(ours) / of(theirs)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians() {
+        assert_eq!(median([3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median([4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert!(median([]).is_nan());
+        assert_eq!(median_ratio(&[2.0, 6.0, 9.0], &[1.0, 2.0, 9.0], |value| *value), 2.0);
+    }
+
+    #[test]
+    fn a_bound_is_kept_or_missed() {
+        assert!(Figure::new("a", 4.0, "", Bound::AtLeast(4.0)).holds);
+        assert!(!Figure::new("a", f64::NAN, "", Bound::AtMost(1.0)).holds, "what was not measured was not kept");
+    }
+}

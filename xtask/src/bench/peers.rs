@@ -1,0 +1,111 @@
+//! The programs that are measured: ours from the workspace, and Wasmtime's own command line, of the same version.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use crate::{guests, step, workspace::Workspace};
+
+/// What the peer is built with: everything that its `run` and `serve` use in a default build. Left out are its other
+/// commands, and the profiling, debugging and stack-switching hooks, which would only slow it down.
+const WASMTIME_FEATURES: &[&str] = &[
+    "run",
+    "serve",
+    "compile",
+    "cranelift",
+    "parallel-compilation",
+    "pooling-allocator",
+    "component-model",
+    "component-model-async",
+    "threads",
+    "gc",
+    "gc-drc",
+    "gc-copying",
+    "gc-null",
+    "wat",
+    "cache",
+    "backtrace",
+    "demangle",
+    "addr2line",
+    "coredump",
+];
+
+/// The programs, built.
+pub(super) struct Peers {
+    pub(super) sandbar: PathBuf,
+    pub(super) native: PathBuf,
+    pub(super) load: PathBuf,
+    pub(super) wasmtime: PathBuf,
+    /// Where Sandbar keeps what it would keep in the user's folders.
+    pub(super) home: PathBuf,
+}
+
+impl Peers {
+    /// Builds what is not there.
+    pub(super) fn build(workspace: &Workspace) -> Result<Peers> {
+        guests::install_targets(workspace)?;
+        guests::build(workspace)?;
+        step::run(workspace.cargo("build").args(["--release", "-p", "sandbar", "-p", "sandbar-testkit", "--bins"]))?;
+        let home = workspace.target.join("bench");
+        fs::create_dir_all(&home)?;
+        Ok(Peers {
+            sandbar: workspace.program("sandbar"),
+            native: workspace.program("native"),
+            load: workspace.program("load"),
+            wasmtime: wasmtime(workspace)?,
+            home,
+        })
+    }
+
+    /// Calls our program away from the user's cache and state.
+    pub(super) fn sandbar(&self) -> Command {
+        let mut command = Command::new(&self.sandbar);
+        for (name, folder) in [("XDG_CACHE_HOME", "cache"), ("XDG_STATE_HOME", "state"), ("XDG_DATA_HOME", "data")] {
+            command.env(name, self.home.join(folder));
+        }
+        command
+    }
+}
+
+/// Finds Wasmtime's command line of the version that the workspace is locked to, and installs it when it is missing.
+fn wasmtime(workspace: &Workspace) -> Result<PathBuf> {
+    let version = locked_version(workspace)?;
+    let root = workspace.target.join("peers");
+    let program = root.join("bin/wasmtime");
+    if is_version(&program, &version) {
+        return Ok(program);
+    }
+
+    eprintln!("installing wasmtime {version} as the peer; this takes some minutes, once");
+    let build = root.join("build");
+    let mut install = workspace.cargo("install");
+    install.args(["wasmtime-cli", "--locked", "--force", "--no-default-features"]);
+    install.arg("--version").arg(format!("={version}"));
+    install.arg("--features").arg(WASMTIME_FEATURES.join(","));
+    install.arg("--root").arg(&root).arg("--target-dir").arg(&build);
+    step::run(&mut install)?;
+    ensure!(is_version(&program, &version), "`{}` is not Wasmtime {version}", program.display());
+    fs::remove_dir_all(&build).with_context(|| format!("cannot remove `{}`", build.display()))?;
+    Ok(program)
+}
+
+fn is_version(program: &PathBuf, version: &str) -> bool {
+    let said = step::output(Command::new(program).arg("--version")).unwrap_or_default();
+    said.split_whitespace().nth(1) == Some(version)
+}
+
+fn locked_version(workspace: &Workspace) -> Result<String> {
+    #[derive(Deserialize)]
+    struct Lock {
+        package: Vec<Package>,
+    }
+    #[derive(Deserialize)]
+    struct Package {
+        name: String,
+        version: String,
+    }
+    let lock: Lock = workspace.toml("Cargo.lock")?;
+    let wasmtime = lock.package.into_iter().find(|package| package.name == "wasmtime");
+    Ok(wasmtime.context("`Cargo.lock` has no `wasmtime`")?.version)
+}

@@ -1,0 +1,76 @@
+//! Where things are, and how the tools that work on them are called.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+/// The source tree.
+pub(crate) struct Workspace {
+    /// Its folder.
+    pub(crate) root: PathBuf,
+    /// The folder of what is built from it.
+    pub(crate) target: PathBuf,
+}
+
+impl Workspace {
+    /// Finds the tree that this program was built from.
+    pub(crate) fn find() -> Result<Workspace> {
+        let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root = Path::new(&package).parent().context("xtask lies in a folder of the workspace")?.to_owned();
+        let target = target_folder(&root)?;
+        Ok(Workspace { root, target })
+    }
+
+    /// A path in the tree.
+    pub(crate) fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// Calls cargo in the tree.
+    pub(crate) fn cargo(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(cargo());
+        command.arg(subcommand).current_dir(&self.root);
+        command
+    }
+
+    /// Calls another tool in the tree.
+    pub(crate) fn tool(&self, name: &str) -> Command {
+        let mut command = Command::new(name);
+        command.current_dir(&self.root);
+        command
+    }
+
+    /// Where a program of the release profile lies once it is built.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.target.join("release").join(name)
+    }
+
+    /// Reads a TOML file of the tree.
+    pub(crate) fn toml<T: for<'de> Deserialize<'de>>(&self, relative: &str) -> Result<T> {
+        let path = self.path(relative);
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{relative}`"))?;
+        toml::from_str(&text).with_context(|| format!("cannot understand `{relative}`"))
+    }
+}
+
+fn cargo() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+fn target_folder(root: &Path) -> Result<PathBuf> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        target_directory: PathBuf,
+    }
+    let mut command = Command::new(cargo());
+    let output = command.args(["metadata", "--no-deps", "--format-version=1"]).current_dir(root).output()?;
+    ensure!(output.status.success(), "cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(serde_json::from_slice::<Metadata>(&output.stdout)?.target_directory)
+}
