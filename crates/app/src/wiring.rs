@@ -103,7 +103,8 @@ fn build(
     receipts: &Arc<dyn Settle>,
 ) -> Result<Option<Route>, Problem> {
     let at = route.route.at.clone();
-    let pattern = Pattern::parse(&route.route.value)
+    let pattern = route.route.value.parse::<Pattern>();
+    let pattern = pattern
         .map_err(|error| Problem::error("the route can't be read", at.clone(), error.to_string()))?;
     let target = match &route.answer {
         Answer::Files(folder) => {

@@ -13,6 +13,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
+use tokio::sync::Semaphore;
 
 /// How an engine is set up.
 #[derive(Clone, Debug)]
@@ -46,6 +47,7 @@ struct Shared {
     ticker: Ticker,
     resolver: Arc<dyn Resolver>,
     http: HttpClient,
+    slots: Arc<Semaphore>,
 }
 
 impl Engine {
@@ -58,8 +60,13 @@ impl Engine {
         let artifacts =
             config.cache.as_ref().map(|cache| Artifacts::open(&cache.folder, cache.bytes_max)).transpose().map_err(setup)?;
         let ticker = Ticker::start().map_err(setup)?;
+        let slots = match config.allocation {
+            Allocation::Pooled { slots } => slots as usize,
+            Allocation::OnDemand => Semaphore::MAX_PERMITS,
+        };
+        let slots = Arc::new(Semaphore::new(slots));
         let tuned = [const { OnceLock::new() }; Tuning::COUNT];
-        Ok(Engine(Arc::new(Shared { config, tuned, tuning: Mutex::new(()), artifacts, ticker, resolver: Arc::new(SystemResolver::default()), http: HttpClient::system() })))
+        Ok(Engine(Arc::new(Shared { config, tuned, tuning: Mutex::new(()), artifacts, ticker, resolver: Arc::new(SystemResolver::default()), http: HttpClient::system(), slots })))
     }
 
     /// The code of a guest: from the cache, or compiled now.
@@ -103,6 +110,11 @@ impl Engine {
         let engine = tuning.engine(self.0.config.allocation).map_err(|error| LoadError::Setup(format!("{error:#}")))?;
         self.0.ticker.add(engine.weak());
         Ok(cell.get_or_init(|| engine).clone())
+    }
+
+    /// The right to have sandboxes, over all guests.
+    pub(crate) fn slots(&self) -> Arc<Semaphore> {
+        self.0.slots.clone()
     }
 
     /// What looks up names for guests.

@@ -1,7 +1,7 @@
 //! Reads from an error of Wasmtime how a call ended.
 
 use sandbar_call::{Denial, Meter, Outcome, Refusal, Resource, Stop};
-use wasmtime::{Trap, component::ResourceTableError};
+use wasmtime::{PoolConcurrencyLimitError, Trap, component::ResourceTableError};
 use wasmtime_wasi::I32Exit;
 
 /// A guest asked for something that can only be refused by ending the call, since its interface has no error for it.
@@ -29,6 +29,10 @@ pub(crate) fn outcome_of(error: &wasmtime::Error, meter: &Meter, refused: Option
     }
     if matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full)) {
         return Outcome::Stopped { limit: meter.stop(Resource::Handles).0 };
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        // A guest with many memories or tables can take more of the pool than its one slot.
+        return Outcome::Refused { why: Refusal::Busy { retry_after_s: 1 } };
     }
     if let Some(Trap::OutOfFuel) = error.downcast_ref::<Trap>() {
         return Outcome::Stopped { limit: meter.stop(Resource::Fuel).0 };

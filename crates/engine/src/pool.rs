@@ -52,6 +52,8 @@ pub(crate) struct Pool {
     policy: Policy,
     limits: PoolLimits,
     slots: Arc<Semaphore>,
+    /// Slots over all guests.
+    engine: Arc<Semaphore>,
     waiting: AtomicU32,
     idle: Mutex<Vec<Idle>>,
     reaping: AtomicBool,
@@ -64,30 +66,34 @@ struct Idle {
 
 /// The right to run one call. Calls hold slots and idle sandboxes do not: a new sandbox is made only when none is idle, so
 /// there are never more sandboxes than slots.
-pub(crate) struct Slot(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+pub(crate) struct Slot {
+    _of_guest: OwnedSemaphorePermit,
+    _of_engine: OwnedSemaphorePermit,
+}
 
 /// Every sandbox is busy.
 pub(crate) struct Busy;
 
 impl Pool {
-    pub(crate) fn new(policy: Policy, limits: PoolLimits) -> Arc<Pool> {
+    pub(crate) fn new(policy: Policy, limits: PoolLimits, engine: Arc<Semaphore>) -> Arc<Pool> {
         let slots = Arc::new(Semaphore::new(limits.sandboxes_max as usize));
         let idle = Mutex::default();
-        Arc::new(Pool { policy, limits, slots, waiting: AtomicU32::new(0), idle, reaping: AtomicBool::new(false) })
+        Arc::new(Pool { policy, limits, slots, engine, waiting: AtomicU32::new(0), idle, reaping: AtomicBool::new(false) })
     }
 
     /// Takes the right to run a call, and an idle sandbox if there is one.
     pub(crate) async fn take(&self) -> Result<(Slot, Option<Sandbox>), Busy> {
-        let slot = match self.slots.clone().try_acquire_owned() {
-            Ok(slot) => slot,
-            Err(_) => self.wait().await?,
-        };
-        Ok((Slot(slot), self.pop()))
+        let of_guest = self.permit(&self.slots).await?;
+        let of_engine = self.permit(&self.engine).await?;
+        Ok((Slot { _of_guest: of_guest, _of_engine: of_engine }, self.pop()))
     }
 
-    async fn wait(&self) -> Result<OwnedSemaphorePermit, Busy> {
+    async fn permit(&self, slots: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Busy> {
+        if let Ok(slot) = slots.clone().try_acquire_owned() {
+            return Ok(slot);
+        }
         let _waiting = Waiting::join(&self.waiting, self.limits.waiting_max).ok_or(Busy)?;
-        let slot = timeout(self.limits.wait, self.slots.clone().acquire_owned()).await;
+        let slot = timeout(self.limits.wait, slots.clone().acquire_owned()).await;
         slot.map_err(|_| Busy)?.map_err(|_| Busy)
     }
 

@@ -82,7 +82,7 @@ impl Engine {
             Code::Module(module) => Linked::Core(dialect::link_module(&wasmtime, &module, &binding.grants)?),
             Code::Component(component) => Linked::Component(dialect::link_component(&wasmtime, &component, tuning, &binding.grants)?),
         };
-        let pool = Pool::new(binding.policy, binding.pool);
+        let pool = Pool::new(binding.policy, binding.pool, self.slots());
         let (name, digest) = (guest.name().clone(), guest.digest());
         Ok(Arc::new(Program { engine: self.clone(), wasmtime, name, digest, tuning, linked, binding, pool }))
     }

@@ -36,6 +36,10 @@ pub enum Allocation {
 pub const MEMORY_BYTES_MAX: u64 = 1 << 32;
 /// The largest table of a pooled sandbox, in elements.
 const TABLE_ELEMENTS_MAX: usize = 100_000;
+/// Core instances and tables in one pooled component.
+const CORE_INSTANCES_MAX: u32 = 64;
+/// Memories in one pooled guest.
+const MEMORIES_MAX: u32 = 8;
 /// Bytes of a slot's memory that stay resident between sandboxes, so that starting one takes no page faults.
 const MEMORY_KEPT_BYTES: usize = 2 << 20;
 const TABLE_KEPT_BYTES: usize = 64 << 10;
@@ -56,6 +60,15 @@ impl Tuning {
             config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(slots)));
         }
         wasmtime::Engine::new(&config)
+    }
+
+    /// Wasmtime as it is set up for guests, for the tests of the core spec suite, which speak to Wasmtime itself.
+    ///
+    /// # Errors
+    /// Wasmtime can't be set up here.
+    #[doc(hidden)]
+    pub fn wasmtime(self, allocation: Allocation) -> Result<wasmtime::Engine> {
+        self.engine(allocation)
     }
 
     /// Settings that decide what compiled code looks like. They are the same for every allocation.
@@ -86,14 +99,18 @@ impl Tuning {
 
 fn pool(slots: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_core_instances(slots.saturating_mul(4))
+    // A usual component has four core instances, one or two memories and a few tables.
+    pool.total_core_instances(slots.saturating_mul(8))
         .total_component_instances(slots)
-        .total_memories(slots)
-        .total_tables(slots.saturating_mul(4))
+        .total_memories(slots.saturating_mul(2))
+        .total_tables(slots.saturating_mul(8))
+        .max_core_instances_per_component(CORE_INSTANCES_MAX)
+        .max_memories_per_component(MEMORIES_MAX)
+        .max_tables_per_component(CORE_INSTANCES_MAX)
         .total_stacks(slots)
         .total_gc_heaps(slots)
         .max_memory_size(MEMORY_BYTES_MAX as usize)
-        .max_memories_per_module(8)
+        .max_memories_per_module(MEMORIES_MAX)
         .max_tables_per_module(16)
         .table_elements(TABLE_ELEMENTS_MAX)
         .linear_memory_keep_resident(MEMORY_KEPT_BYTES)

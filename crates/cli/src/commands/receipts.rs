@@ -122,7 +122,7 @@ fn line(receipt: &Receipt) -> String {
         Outcome::Refused { why: Refusal::Draining } => "draining".to_owned(),
         Outcome::Fault { id } => id.clone(),
     };
-    let milliseconds = |resource| receipt.used(resource) as f64 / 1e6;
+    let milliseconds = |resource| receipt.used.get(resource).unwrap_or(0) as f64 / 1e6;
     format!(
         "{} {:<9} {:<16} {:<24} {:>9.3} ms {:>9.3} ms cpu {:>7} KiB {why}",
         receipt.call,
@@ -131,7 +131,7 @@ fn line(receipt: &Receipt) -> String {
         receipt.origin.source,
         milliseconds(Resource::Wall),
         milliseconds(Resource::Cpu),
-        receipt.used(Resource::Memory) / 1024,
+        receipt.used.get(Resource::Memory).unwrap_or(0) / 1024,
     )
     .trim_end()
     .to_owned()

@@ -6,7 +6,7 @@
 //! hold the arguments of the latest call only.
 
 use std::fmt;
-use wasmtime::{AsContext, AsContextMut, Extern, Instance, Memory, TypedFunc};
+use wasmtime::{AsContextMut, Extern, Instance, Memory, TypedFunc};
 
 /// The bytes of one sandbox that hold its arguments. It lives as long as the sandbox.
 #[derive(Debug)]
