@@ -2,12 +2,11 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use crate::wire::{Answer, Client, read_answer};
+use crate::wire::{Answer, Client};
 use sandbar_testkit::process::{self, Finished, Server};
 use serde_json::Value;
 use std::{
     fs,
-    io::Write,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,

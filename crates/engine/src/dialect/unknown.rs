@@ -7,6 +7,9 @@ use wasmtime::{ExternType, Module, UnknownImportError};
 /// What Sandbar provides, for who asks for something else.
 const PROVIDED: &str = "Sandbar provides WASI 0.1 to modules, and WASI 0.2 and 0.3 to components";
 
+/// The packages of WASI that components get.
+const PACKAGES: [&str; 7] = ["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
+
 /// The error for a core module that can't be linked.
 pub(super) fn in_module(module: &Module, error: &wasmtime::Error) -> LoadError {
     if let Some(unknown) = error.downcast_ref::<UnknownImportError>() {
@@ -22,7 +25,11 @@ pub(super) fn in_module(module: &Module, error: &wasmtime::Error) -> LoadError {
     match mistyped {
         Some(import) => LoadError::Import {
             import: format!("{}.{}", import.module(), import.name()),
-            message: format!("the guest expects {}, which is not what it is", type_text(&import.ty())),
+            message: format!(
+                "the guest expects {}, and it is another: {}",
+                type_text(&import.ty()),
+                chain.last().map_or("", String::as_str)
+            ),
         },
         None => LoadError::Import { import: quoted(&chain), message: chain.join(": ") },
     }
@@ -48,45 +55,39 @@ fn missing_in_module(module: &str, ty: &str) -> String {
     }
 }
 
-/// The error for a component that can't be linked.
+/// The error for a component that can't be linked. Wasmtime names the interface in its outer error, one thing inside in each
+/// cause, and says in the last what is wrong; it does not tell a missing interface from one that lacks a function.
 pub(super) fn in_component(error: &wasmtime::Error) -> LoadError {
     let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
-    let import = quoted(&chain);
-    // Wasmtime names one export in each inner cause, and the last cause says what is wrong.
-    let inner = chain.iter().skip(1).filter_map(|cause| cause.split('`').nth(1));
-    let path = inner.fold(import.clone(), |path, name| format!("{path}#{name}"));
-    let why = chain.last().map_or("", String::as_str);
-    LoadError::Import { message: missing_in_component(&import, why, path != import), import: path }
-}
-
-fn missing_in_component(interface: &str, why: &str, inside: bool) -> String {
-    let Some(version) = interface.strip_prefix("wasi:").and_then(|rest| rest.split_once('@')).map(|(_, version)| version)
-    else {
-        return format!("nobody provides it ({why}); {PROVIDED}");
+    let interface = quoted(&chain);
+    let inside = chain.iter().skip(1).filter(|cause| cause.starts_with("instance export "));
+    let inside = inside.filter_map(|cause| cause.split('`').nth(1));
+    let item = inside.fold(interface.clone(), |path, name| format!("{path}#{name}"));
+    let wrong = chain.last().map_or("", String::as_str);
+    let Some((name, version)) = interface.split_once('@').filter(|(name, _)| name.starts_with("wasi:")) else {
+        return LoadError::Import { import: item, message: format!("nobody provides it; {PROVIDED}") };
     };
-    let (here, line) = (provided(version), provided_line(version));
-    match here {
-        Some(here) if inside => format!(
-            "this host has WASI {here}, where this is missing or has another type ({why}); compile the guest for \
-             WASI {here} or an earlier {line}"
-        ),
-        Some(here) => format!("this host has WASI {here}, which has no such interface; compile the guest without it"),
-        None => format!(
-            "this host has WASI {} and {}, not {version}; compile the guest for one of them",
-            wasi02::VERSION,
-            wasi03::VERSION
-        ),
+    let both = format!("WASI {} and {}", wasi02::VERSION, wasi03::VERSION);
+    let package = name.split(['/', ':']).nth(1).unwrap_or_default();
+    if !PACKAGES.contains(&package) {
+        let message = format!("this host has no `wasi:{package}`; it has {} of {both}", PACKAGES.join(", "));
+        return LoadError::Import { import: interface, message };
     }
+    let Some(here) = provided(version) else {
+        let message = format!("this host has {both}, not {version}; compile the guest for one of them");
+        return LoadError::Import { import: interface, message };
+    };
+    let what =
+        if wrong.ends_with("is missing") { "has nothing of this name".into() } else { format!("differs: {wrong}") };
+    let message =
+        format!("this host has WASI {here}, which {what}; compile the guest for WASI {here} or an earlier one");
+    LoadError::Import { import: item, message }
 }
 
 /// The version here that stands for the one asked for, by the rules of semantic versions.
 fn provided(version: &str) -> Option<&'static str> {
     let release = !version.contains('-');
     [wasi02::VERSION, wasi03::VERSION].into_iter().find(|here| release && line(here) == line(version))
-}
-
-fn provided_line(version: &str) -> &str {
-    line(version).unwrap_or(version)
 }
 
 /// The numbers that may not differ: `0.2` of `0.2.12`.
@@ -106,7 +107,11 @@ fn type_text(ty: &ExternType) -> String {
             let list = |types: Vec<String>| format!("({})", types.join(", "));
             let params = list(ty.params().map(|ty| ty.to_string()).collect());
             let results = list(ty.results().map(|ty| ty.to_string()).collect());
-            if results == "()" { format!("a function `{params}`") } else { format!("a function `{params} -> {results}`") }
+            if results == "()" {
+                format!("a function `{params}`")
+            } else {
+                format!("a function `{params} -> {results}`")
+            }
         }
         ExternType::Global(ty) => format!("a global of type `{}`", ty.content()),
         ExternType::Table(_) => "a table".into(),

@@ -27,13 +27,17 @@ pub(crate) fn link(linker: &mut Linker<State>, grants: &Admitted) -> Result<()> 
 }
 
 fn random(linker: &mut Linker<State>, module: &str) -> Result<()> {
-    linker.func_wrap(module, "random_get", |mut caller: Caller<'_, State>, pointer: i32, length: i32| -> Result<i32> {
-        random_granted(caller.data())?;
-        let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
-            bail!("the guest exports no memory");
-        };
-        let (memory, state) = memory.data_and_store_mut(&mut caller);
-        wasi_snapshot_preview1::random_get(&mut state.wasi, &mut GuestMemory::Unshared(memory), pointer, length)
-    })?;
+    linker.func_wrap(
+        module,
+        "random_get",
+        |mut caller: Caller<'_, State>, pointer: i32, length: i32| -> Result<i32> {
+            random_granted(caller.data())?;
+            let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
+                bail!("the guest exports no memory");
+            };
+            let (memory, state) = memory.data_and_store_mut(&mut caller);
+            wasi_snapshot_preview1::random_get(&mut state.wasi, &mut GuestMemory::Unshared(memory), pointer, length)
+        },
+    )?;
     Ok(())
 }

@@ -9,8 +9,8 @@ use super::random_granted;
 use crate::state::State;
 use sandbar_grants::Admitted;
 use wasmtime::{Result, StoreContextMut, component::Linker};
-use wasmtime_wasi::p2::bindings::random::random::Host as _;
 use wasmtime_wasi::WasiView;
+use wasmtime_wasi::p2::bindings::random::random::Host as _;
 
 /// The version that is provided.
 pub(super) const VERSION: &str = "0.2.12";

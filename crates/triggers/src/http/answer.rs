@@ -18,7 +18,12 @@ use crate::{
 use http::{HeaderValue, Method, Request, Response, header, request::Parts};
 use hyper::body::Incoming;
 use sandbar_call::{Body, Call, CallId, Event, Origin, Reply, RouteMatch};
-use std::{fmt, future::poll_fn, sync::Arc, task::Poll};
+use std::{
+    fmt,
+    future::poll_fn,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::Poll,
+};
 
 /// Nobody gets an answer: the connection or stream just ends.
 #[derive(Debug)]
@@ -38,6 +43,8 @@ impl std::error::Error for Cut {}
 /// [`Cut`] where the call was cancelled.
 pub(crate) async fn answer(peer: Arc<Peer>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Cut> {
     peer.watch.enter(Phase::Call);
+    // One that came too late for the request before is not for this one.
+    peer.watch.take_verdict();
     let worker = &peer.worker;
     let call = worker.next_call();
     let (mut head, body) = request.into_parts();
@@ -71,7 +78,7 @@ pub(crate) async fn answer(peer: Arc<Peer>, request: Request<Incoming>) -> Resul
     if let Some(server) = &worker.server_header {
         answer.headers_mut().entry(header::SERVER).or_insert_with(|| server.clone());
     }
-    if peer.watch.is_closing() && !peer.is_stream() {
+    if worker.draining.load(Relaxed) && !peer.is_stream() {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     worker.counters.answered(answer.status());

@@ -85,6 +85,9 @@ impl Handle {
     }
 
     fn advance(&self, stage: Stage) {
+        for worker in &self.workers {
+            worker.draining.store(true, Relaxed);
+        }
         self.shared.advance(stage);
         self.shared.drains.notify_one();
         for worker in &self.workers {

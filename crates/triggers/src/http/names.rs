@@ -89,25 +89,19 @@ fn traceparent(call: CallId) -> Bytes {
         0 => 1,
         span => span,
     };
-    let mut text = [0; 55];
-    let mut hex = |from: usize, len: usize, number: u128| {
-        let mut number = number;
-        for byte in text.iter_mut().skip(from).take(len).rev() {
-            let digit = number as u8 & 15;
-            *byte = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
-            number >>= 4;
-        }
-    };
-    hex(0, 2, 0);
-    hex(3, 32, call.0);
-    hex(36, 16, u128::from(span));
-    hex(53, 2, 1);
-    for at in [2, 35, 52] {
-        if let Some(byte) = text.get_mut(at) {
-            *byte = b'-';
+    let mut text = *b"00-00000000000000000000000000000000-0000000000000000-01";
+    write_hex(text.get_mut(3..35), &call.0.to_be_bytes());
+    write_hex(text.get_mut(36..52), &span.to_be_bytes());
+    Bytes::copy_from_slice(&text)
+}
+
+fn write_hex(into: Option<&mut [u8]>, bytes: &[u8]) {
+    let digit = |four_bits: u8| if four_bits < 10 { b'0' + four_bits } else { b'a' + four_bits - 10 };
+    for (pair, byte) in into.unwrap_or_default().chunks_exact_mut(2).zip(bytes) {
+        if let [high, low] = pair {
+            (*high, *low) = (digit(byte >> 4), digit(byte & 15));
         }
     }
-    Bytes::copy_from_slice(&text)
 }
 
 fn value(text: Bytes) -> HeaderValue {

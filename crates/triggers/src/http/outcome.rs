@@ -50,8 +50,9 @@ pub(crate) enum Refusing {
 impl From<Verdict> for Refusing {
     fn from(verdict: Verdict) -> Refusing {
         match verdict {
-            Verdict::BodyTooLarge => Refusing::TooLarge,
-            Verdict::BodyTimeout => Refusing::BodyTimeout,
+            Verdict::TooLarge => Refusing::TooLarge,
+            Verdict::Late => Refusing::BodyTimeout,
+            Verdict::Broken => Refusing::BadRequest("the request's body ended early or is not well formed"),
         }
     }
 }

@@ -169,10 +169,7 @@ pub(crate) async fn take_body(head: &Parts, body: Incoming, peer: &Arc<Peer>, mo
 /// Reads a small body to its end. One that came in one piece is not copied.
 async fn gather(intake: Intake, length: u64) -> Result<Body, Refusing> {
     let peer = intake.peer.clone();
-    let verdict = |_: BodyError| match peer.watch.take_verdict() {
-        Some(verdict) => Refusing::from(verdict),
-        None => Refusing::BadRequest("the body ended early"),
-    };
+    let verdict = |_: BodyError| Refusing::from(peer.watch.take_verdict().unwrap_or(Verdict::Broken));
     // The count starts once and not with each piece: all of it has to come in time.
     let mut intake = std::pin::pin!(Gathering(intake));
     let mut whole = Bytes::new();
@@ -234,10 +231,14 @@ impl Intake {
             match self.left.checked_sub(data.len() as u64) {
                 Some(left) => self.left = left,
                 None => {
-                    self.watch().judge(Verdict::BodyTooLarge);
+                    self.watch().judge(Verdict::TooLarge);
                     return Poll::Ready(Some(Err(TooLarge.into())));
                 }
             }
+        }
+        if let Poll::Ready(Some(Err(_))) = &polled {
+            // Nobody waits for this call, or nobody can: it is cancelled.
+            self.watch().judge(Verdict::Broken);
         }
         polled.map_err(BodyError::from)
     }

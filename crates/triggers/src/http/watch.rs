@@ -36,14 +36,16 @@ pub(crate) enum Phase {
     Answer,
 }
 
-/// Why a request ends before its call does.
+/// What is wrong with a request's body, so that the request ends before its call does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Verdict {
     /// The body is larger than allowed: 413.
-    BodyTooLarge = 1,
+    TooLarge = 1,
     /// The body did not come in time: 408.
-    BodyTimeout = 2,
+    Late = 2,
+    /// The body ended early or is not well formed: 400, which a client that left does not see.
+    Broken = 3,
 }
 
 /// Which bound was passed.
@@ -150,8 +152,9 @@ impl Watch {
     pub(crate) fn take_verdict(&self) -> Option<Verdict> {
         let verdict = match self.verdict.load(Relaxed) {
             0 => return None,
-            code if code == Verdict::BodyTooLarge as u8 => Verdict::BodyTooLarge,
-            _ => Verdict::BodyTimeout,
+            code if code == Verdict::TooLarge as u8 => Verdict::TooLarge,
+            code if code == Verdict::Late as u8 => Verdict::Late,
+            _ => Verdict::Broken,
         };
         self.verdict.store(0, Relaxed);
         Some(verdict)
@@ -201,7 +204,7 @@ impl Watch {
         }
         if over(&self.reading, ticks.body) {
             if self.is(Phase::Call) {
-                self.judge(Verdict::BodyTimeout)
+                self.judge(Verdict::Late)
             } else {
                 self.abort()
             }
@@ -305,7 +308,7 @@ mod tests {
         let watch = Watch::new(Phase::Call);
         watch.reading(true);
         assert_eq!(sweeps(&watch), Some((4, Timeout::Body)));
-        assert_eq!(watch.take_verdict(), Some(Verdict::BodyTimeout));
+        assert_eq!(watch.take_verdict(), Some(Verdict::Late));
         assert_eq!(watch.take_verdict(), None);
         watch.reading(false);
         assert_eq!(sweeps(&watch), None);

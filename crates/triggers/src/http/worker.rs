@@ -24,7 +24,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -36,7 +36,8 @@ use tokio::{
 
 /// Threads for blocking work (reading files) that one worker may have.
 const BLOCKING_THREADS_MAX: usize = 8;
-/// Tasks that run between two looks at the sockets. Small, since one may run a guest for its whole time slice.
+/// Tasks that run between two looks at the sockets. Smaller than tokio's 61, since one may run a guest for its whole time
+/// slice; at 8 the looks themselves showed in the profile.
 const TASKS_PER_LOOK: u32 = 31;
 
 /// What a worker's connections share.
@@ -49,6 +50,8 @@ pub(crate) struct Worker {
     pub(crate) counters: Counters,
     /// Connections that it has or that are on their way to it.
     pub(crate) open: AtomicUsize,
+    /// Set before the stage changes: answers say that their connection ends.
+    pub(crate) draining: AtomicBool,
     /// Told when the stage changes, and when the last connection ends.
     pub(crate) changed: Notify,
     process: u64,
@@ -191,6 +194,7 @@ impl Worker {
             routes: ArcSwap::from_pointee(LocalRoutes::of(routes)),
             counters: Counters::default(),
             open: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
             changed: Notify::new(),
             process: setup.process,
             calls: AtomicU64::new(u64::from(setup.index) << 48),

@@ -126,6 +126,14 @@ fn ambiguous_framing_is_refused() {
 }
 
 #[test]
+fn broken_bodies_cancel_their_call() {
+    let server = Fixture::new(config(), vec![("/", mirror())]);
+    let head = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
+    let answer = server.say(format!("{head}2\r\nab\r\nx\r\n"));
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("not well formed"), "{answer}");
+}
+
+#[test]
 fn connections_over_the_cap_are_told_so() {
     let server = Fixture::new(guarded(|guards| guards.connections_max = 2), vec![("/", mirror())]);
     let mut first = server.connect();

@@ -105,8 +105,7 @@ mod tests {
 
     #[test]
     fn a_path_is_shown_as_the_guest_sees_it() {
-        let folder =
-            Folder { host: "/srv/d".into(), guest: "/data".into(), access: Access::ReadOnly, volume: None };
+        let folder = Folder { host: "/srv/d".into(), guest: "/data".into(), access: Access::ReadOnly, volume: None };
         let at = |below| Place { folder: 0, below };
         assert_eq!(shown(&folder, at(false), "a/b"), "/data/a/b");
         assert_eq!(shown(&folder, at(true), "b"), "/data/…/b");

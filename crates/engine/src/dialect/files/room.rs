@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(volume.used_bytes(), 0);
         take(600).await.unwrap().keep(100);
         assert_eq!(volume.used_bytes(), 100);
-        assert!(take(901).await.is_err());
+        assert!(take(1001).await.is_err());
         take(900).await.unwrap().keep_all();
         assert_eq!(volume.used_bytes(), 1000);
         std::fs::remove_dir_all(folder).unwrap();

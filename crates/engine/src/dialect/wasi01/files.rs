@@ -33,6 +33,8 @@ const XDEV: i32 = 75;
 
 /// A path in the guest's memory: where, and how long.
 type Path = (i32, i32);
+/// What `path_open` is called with.
+type PathOpen = (i32, i32, i32, i32, i32, i64, i64, i32, i32);
 
 /// Lays them over, under one of the names of WASI 0.1, for a guest that has a folder.
 pub(crate) fn link(linker: &mut Linker<State>, module: &str) -> Result<()> {
@@ -42,17 +44,7 @@ pub(crate) fn link(linker: &mut Linker<State>, module: &str) -> Result<()> {
         module,
         "path_open",
         |mut caller: Caller<'_, State>,
-         (dir, follow, path, length, how, rights, inheriting, flags, opened): (
-            i32,
-            i32,
-            i32,
-            i32,
-            i32,
-            i64,
-            i64,
-            i32,
-            i32,
-        )| {
+         (dir, follow, path, length, how, rights, inheriting, flags, opened): PathOpen| {
             Box::new(async move {
                 let export = caller.get_export("memory");
                 let mut guest = Guest::enter(&export, &mut caller)?;
@@ -211,7 +203,8 @@ fn change(linker: &mut Linker<State>, module: &str) -> Result<()> {
                 let export = caller.get_export("memory");
                 let mut guest = Guest::enter(&export, &mut caller)?;
                 let (volume, Guest { memory, state }) = (guest.volume(dir), &mut guest);
-                let errno = entry(volume, wasi::path_create_directory(&mut state.wasi, memory, dir, at, length)).await?;
+                let errno =
+                    entry(volume, wasi::path_create_directory(&mut state.wasi, memory, dir, at, length)).await?;
                 guest.tell(errno, &[(dir, "create", (at, length), Access::ReadWrite)])
             })
         },
@@ -411,7 +404,8 @@ impl Writing {
     fn of(guest: &mut Guest<'_>, fd: i32) -> Result<Option<Writing>> {
         let Some(Fd { descriptor: Some(number), append, .. }) = guest.state.files.fd(fd) else { return Ok(None) };
         let Some(volume) = guest.volume(fd) else { return Ok(None) };
-        let size = file(guest.state.wasi.ctx().table, number).map_or(Ok(0), |file| file.metadata().map(|data| data.len()))?;
+        let size =
+            file(guest.state.wasi.ctx().table, number).map_or(Ok(0), |file| file.metadata().map(|data| data.len()))?;
         Ok(Some(Writing { volume, size, append }))
     }
 }

@@ -2,9 +2,7 @@
 
 use crate::{
     dialect::{
-        files::{
-            Asked, At, FileOutput, Place, Room, growth, host_file, is_quota, same_volume,
-        },
+        files::{Asked, At, FileOutput, Place, Room, growth, host_file, is_quota, same_volume},
         metered::{meter_input, meter_output},
     },
     state::State,
@@ -50,7 +48,8 @@ pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
 fn open(types: &mut LinkerInstance<'_, State>) -> Result<()> {
     types.func_wrap_async(
         "[method]descriptor.open-at",
-        |mut store: Store<'_>, (dir, follow, path, how, flags): (Dir, PathFlags, String, OpenFlags, DescriptorFlags)| {
+        |mut store: Store<'_>,
+         (dir, follow, path, how, flags): (Dir, PathFlags, String, OpenFlags, DescriptorFlags)| {
             Box::new(async move {
                 let ask = Opening { dir, follow, path, how, flags };
                 let asked = ask.asked(store.data());
@@ -111,7 +110,12 @@ impl Opening {
         self.plain(store, self.how & !OpenFlags::CREATE, flags).await
     }
 
-    async fn plain(&self, store: &mut Store<'_>, how: OpenFlags, flags: DescriptorFlags) -> Answer<Resource<Descriptor>> {
+    async fn plain(
+        &self,
+        store: &mut Store<'_>,
+        how: OpenFlags,
+        flags: DescriptorFlags,
+    ) -> Answer<Resource<Descriptor>> {
         let mut files = store.data_mut().filesystem();
         answer(files.open_at(same(&self.dir), self.follow, self.path.clone(), how, flags).await)
     }
@@ -216,10 +220,9 @@ async fn entry(
 
 /// Reading and writing.
 fn transfer(types: &mut LinkerInstance<'_, State>) -> Result<()> {
-    types.func_wrap_async(
-        "[method]descriptor.set-size",
-        |mut store: Store<'_>, (file, size): (Dir, u64)| Box::new(async move { Ok((set_size(&mut store, file, size).await?,)) }),
-    )?;
+    types.func_wrap_async("[method]descriptor.set-size", |mut store: Store<'_>, (file, size): (Dir, u64)| {
+        Box::new(async move { Ok((set_size(&mut store, file, size).await?,)) })
+    })?;
     types.func_wrap_async(
         "[method]descriptor.write",
         |mut store: Store<'_>, (file, bytes, offset): (Dir, Vec<u8>, u64)| {
@@ -254,14 +257,11 @@ fn transfer(types: &mut LinkerInstance<'_, State>) -> Result<()> {
     types.func_wrap("[method]descriptor.append-via-stream", |mut store: Store<'_>, (file,): (Dir,)| {
         Ok((output(&mut store, &file, At::End)?,))
     })?;
-    types.func_wrap(
-        "filesystem-error-code",
-        |mut store: Store<'_>, (error,): (Resource<wasmtime::Error>,)| {
-            let mut files = store.data_mut().filesystem();
-            let quota = files.table.get(&error)?.downcast_ref::<io::Error>().is_some_and(is_quota);
-            Ok((if quota { Some(ErrorCode::Quota) } else { files.filesystem_error_code(error)? },))
-        },
-    )
+    types.func_wrap("filesystem-error-code", |mut store: Store<'_>, (error,): (Resource<wasmtime::Error>,)| {
+        let mut files = store.data_mut().filesystem();
+        let quota = files.table.get(&error)?.downcast_ref::<io::Error>().is_some_and(is_quota);
+        Ok((if quota { Some(ErrorCode::Quota) } else { files.filesystem_error_code(error)? },))
+    })
 }
 
 async fn set_size(store: &mut Store<'_>, file: Dir, size: u64) -> Answer<()> {

@@ -174,16 +174,13 @@ fn change(types: &mut LinkerInstance<'_, State>) -> Result<()> {
             Ok((tell(store, &asked, removed),))
         })
     })?;
-    types.func_wrap_concurrent(
-        "[method]descriptor.remove-directory-at",
-        |store: &Store, (dir, path): (Dir, String)| {
-            Box::pin(async move {
-                let (_, asked) = change_asked(store, &dir, "remove", &path);
-                let removed = answer(WasiFilesystem::remove_directory_at(&inner(store), dir, path).await)?;
-                Ok((tell(store, &asked, removed),))
-            })
-        },
-    )
+    types.func_wrap_concurrent("[method]descriptor.remove-directory-at", |store: &Store, (dir, path): (Dir, String)| {
+        Box::pin(async move {
+            let (_, asked) = change_asked(store, &dir, "remove", &path);
+            let removed = answer(WasiFilesystem::remove_directory_at(&inner(store), dir, path).await)?;
+            Ok((tell(store, &asked, removed),))
+        })
+    })
 }
 
 fn change_asked(store: &Store, dir: &Dir, verb: &'static str, path: &str) -> (Option<Place>, Asked) {

@@ -1,0 +1,205 @@
+//! Exact amounts, the same every time and wherever a sandbox gets its memory.
+
+use crate::world::{World, command, get, shown, stdin, typed};
+use sandbar_call::{Event, GrantKind, Resource};
+use sandbar_engine::{Allocation, Fuel};
+
+struct Case {
+    name: &'static str,
+    guest: &'static str,
+    event: fn() -> Event,
+    grants: &'static [(GrantKind, &'static str)],
+    /// Outcome, amounts and uses of grants, without times.
+    expected: &'static str,
+}
+
+const NONE: &[(GrantKind, &str)] = &[];
+
+/// Every function costs one to enter, and so does each instruction but those that only shape control or drop a value.
+const TYPED: &[Case] = &[
+    Case {
+        name: "an empty function",
+        guest: r#"(module (func (export "f")))"#,
+        event: || typed(&[]),
+        grants: NONE,
+        expected: "done fuel=1",
+    },
+    Case {
+        name: "three instructions and a result of one digit",
+        guest: r#"(module (func (export "add") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add))"#,
+        event: || typed(&["2", "3"]),
+        grants: NONE,
+        expected: "done fuel=4 output_bytes=1",
+    },
+    Case {
+        name: "what only shapes control is free",
+        guest: r#"(module (func (export "f") nop block loop nop end end i32.const 1 drop return))"#,
+        event: || typed(&[]),
+        grants: NONE,
+        expected: "done fuel=2",
+    },
+    Case {
+        name: "a call enters another function",
+        guest: r#"(module (func $g nop) (func (export "f") call $g call $g))"#,
+        event: || typed(&[]),
+        grants: NONE,
+        expected: "done fuel=5",
+    },
+    Case {
+        name: "a loop of ten rounds of five instructions",
+        guest: r#"(module (func (export "f") (param i32)
+            (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"#,
+        event: || typed(&["10"]),
+        grants: NONE,
+        expected: "done fuel=51",
+    },
+    Case {
+        name: "the branch that is taken",
+        guest: r#"(module (func (export "f") (param i32) (result i32)
+            (if (result i32) (local.get 0) (then (i32.const 1)) (else (i32.add (i32.const 2) (i32.const 3))))))"#,
+        event: || typed(&["0"]),
+        grants: NONE,
+        expected: "done fuel=6 output_bytes=1",
+    },
+    Case {
+        name: "start code is part of the call",
+        guest: r#"(module (global $g (mut i32) (i32.const 0)) (func $s (global.set $g (i32.const 7))) (start $s)
+            (func (export "f") (result i32) global.get $g))"#,
+        event: || typed(&[]),
+        grants: NONE,
+        expected: "done fuel=5 output_bytes=1",
+    },
+    Case {
+        name: "memory at its peak",
+        guest: r#"(module (memory 1) (func (export "f") (result i32) (memory.grow (i32.const 3))))"#,
+        event: || typed(&[]),
+        grants: NONE,
+        expected: "done fuel=3 memory_bytes=262144 output_bytes=1",
+    },
+    Case {
+        name: "elements of tables",
+        guest: r#"(module (table 5 funcref) (table 2 funcref)
+            (func (export "f") (result i32) (table.grow 1 (ref.null func) (i32.const 4))))"#,
+        event: || typed(&[]),
+        grants: NONE,
+        expected: "done fuel=4 table_elements=11 output_bytes=1",
+    },
+    Case {
+        name: "a list is copied into fresh pages",
+        guest: r#"(module (memory (export "memory") 1)
+            (func (export "second") (param i32 i32) (result i32) (i32.load offset=4 (local.get 0))))"#,
+        event: || typed(&["[20, 22, 27]"]),
+        grants: NONE,
+        expected: "done fuel=3 memory_bytes=131072 output_bytes=2 in_bytes=12",
+    },
+    Case {
+        name: "a component, without what its own adapters cost",
+        guest: r#"(component
+            (core module $m (func (export "add") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add))
+            (core instance $i (instantiate $m))
+            (func (export "add") (param "a" s32) (param "b" s32) (result s32) (canon lift (core func $i "add"))))"#,
+        event: || typed(&["20", "22"]),
+        grants: NONE,
+        expected: "done fuel=4 output_bytes=2",
+    },
+];
+
+/// `_start` says hello on stdout (1) and oh on stderr (2).
+const SAYS: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\20\00\00\00\05\00\00\00\30\00\00\00\03\00\00\00")
+    (data (i32.const 32) "hello")
+    (data (i32.const 48) "oh\n")
+    (func (export "_start")
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))
+        (drop (call $write (i32.const 2) (i32.const 8) (i32.const 1) (i32.const 16)))))"#;
+
+/// Copies up to 64 bytes of stdin to stdout, in two reads: the second finds the end.
+const COPIES: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\20\00\00\00\40\00\00\00")
+    (func (export "handle") (result i32)
+        (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 4)))
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+        (i32.store (i32.const 4) (i32.const 64))
+        (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 4))))"#;
+
+/// Answers as CGI asks, nine bytes of head and two of body.
+const CGI: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\10\00\00\00\08\00\00\00")
+    (data (i32.const 16) "X: y\n\nhi")
+    (func (export "_start") (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
+
+/// Reads the coarse clock twice and random bytes once.
+const ASKS: &str = r#"(module
+    (import "wasi_snapshot_preview1" "clock_time_get" (func $time (param i32 i64 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (func (export "_start")
+        (drop (call $time (i32.const 0) (i64.const 1) (i32.const 0)))
+        (drop (call $time (i32.const 1) (i64.const 1) (i32.const 0)))
+        (drop (call $random (i32.const 0) (i32.const 32)))))"#;
+
+const WASI: &[Case] = &[
+    Case {
+        name: "stdout is output, stderr is log, both leave the guest",
+        guest: SAYS,
+        event: || command(""),
+        grants: NONE,
+        expected: "done fuel=11 memory_bytes=65536 output_bytes=5 log_bytes=3 out_bytes=8 stdio:2",
+    },
+    Case {
+        name: "stdin enters the guest",
+        guest: COPIES,
+        event: || stdin("12345"),
+        grants: NONE,
+        expected: "done fuel=19 memory_bytes=65536 output_bytes=5 in_bytes=5 out_bytes=5 stdio:2",
+    },
+    Case {
+        name: "an answer by CGI is counted once",
+        guest: CGI,
+        event: || get("/"),
+        grants: NONE,
+        expected: "done fuel=6 memory_bytes=65536 output_bytes=8 out_bytes=8 stdio:1",
+    },
+    Case {
+        name: "uses of grants",
+        guest: ASKS,
+        event: || command(""),
+        grants: &[(GrantKind::Random, "true")],
+        expected: "done fuel=12 memory_bytes=65536 clock:2 random:1",
+    },
+];
+
+#[test]
+fn amounts_are_exact() {
+    let mut wrong = Vec::new();
+    for case in TYPED.iter().chain(WASI) {
+        for allocation in [Allocation::OnDemand, Allocation::Pooled { slots: 4 }] {
+            let world = World { allocation, grants: case.grants, ..World::default() };
+            let bound = world.bind(case.guest);
+            for _ in 0..2 {
+                let found = shown(&bound.call((case.event)()).1);
+                if found != case.expected {
+                    wrong.push(format!("{} ({allocation:?}):\n  expected {}\n  found    {found}", case.name, case.expected));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn fuel_is_counted_only_where_it_is_asked_for() {
+    let loops = TYPED[4].guest;
+    let event = || typed(&["10"]);
+    let without = World { fuel: Fuel::WhereLimited, ..World::default() };
+    assert_eq!(without.bind(loops).call(event()).1.used.get(Resource::Fuel), None);
+    let limited = without.with(Resource::Fuel, 1000);
+    assert_eq!(limited.bind(loops).call(event()).1.used.get(Resource::Fuel), Some(51));
+}

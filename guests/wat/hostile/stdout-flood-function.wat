@@ -1,0 +1,12 @@
+;; A function that writes 64 KiB to stdout, for ever: its answer is gathered before it is sent.
+(module
+  (import "wasi_snapshot_preview1" "fd_write"
+    (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (data (i32.const 0) "\00\00\01\00\00\00\01\00") ;; one iovec: 64 KiB at 64 KiB
+
+  (func (export "handle_request") (result i32)
+    (loop $again
+      (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+      (br $again))
+    unreachable))
