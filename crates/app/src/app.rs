@@ -12,7 +12,7 @@ use sandbar_call::{Receipt, Settle};
 use sandbar_engine::{Engine, Program};
 use sandbar_triggers::{
     admin::{self, Admin, AdminHandle, ReceiptFilter},
-    http::{self as trigger, Drained, Guards, Handle, Incoming, Routes, ServerConfig, Tls},
+    http::{self as trigger, Drained, ForwardedForm, Forwarding, Guards, Handle, Incoming, Routes, ServerConfig, Tls},
 };
 use std::{
     fmt::Write,
@@ -71,7 +71,8 @@ impl App {
         let (listen, tls) = (manifest.admin.listen, manifest.server.tls_key.is_some());
         let current = Mutex::new(Current { manifest, routes, programs });
         let running = Arc::new(Running { server: server.clone(), ledger, metrics, current });
-        let admin = listen.map(|listen| admin::serve(listen, running.clone(), trigger_notices(&notices))).transpose()?;
+        let admin =
+            listen.map(|listen| admin::serve(listen, running.clone(), trigger_notices(&notices))).transpose()?;
         if let Some(admin) = &admin {
             notices(Notice::Admin(admin.address()));
         }
@@ -163,7 +164,12 @@ impl Admin for Running {
                 && filter.outcome.is_none_or(|outcome| receipt.outcome.kind() == outcome)
         };
         let latest = self.ledger.latest(usize::MAX);
-        latest.iter().filter(|receipt| wanted(receipt)).take(filter.latest).map(|receipt| Receipt::clone(receipt)).collect()
+        latest
+            .iter()
+            .filter(|receipt| wanted(receipt))
+            .take(filter.latest)
+            .map(|receipt| Receipt::clone(receipt))
+            .collect()
     }
 }
 
@@ -199,10 +205,12 @@ fn server_config(manifest: &Manifest, notices: &Notices) -> Result<ServerConfig,
         streams_max: u32::try_from(server.streams_max).unwrap_or(u32::MAX),
         ..Guards::default()
     };
-    config.forwarding.incoming = match server.forwarded {
-        Forwarded::Off => Incoming::Dropped,
-        Forwarded::XForwarded | Forwarded::Rfc7239 => Incoming::Kept,
+    let (incoming, add) = match server.forwarded {
+        Forwarded::Off => (Incoming::Dropped, None),
+        Forwarded::XForwarded => (Incoming::Kept, Some(ForwardedForm::XForwarded)),
+        Forwarded::Rfc7239 => (Incoming::Kept, Some(ForwardedForm::Rfc7239)),
     };
+    config.forwarding = Forwarding { incoming, add };
     config.notices = trigger_notices(notices);
     Ok(config)
 }

@@ -33,7 +33,9 @@ pub(crate) fn wire(
     for guest in &manifest.guests {
         match load(guest, manifest, engine, &volumes, notices) {
             Ok(loaded) => drop(programs.insert(guest.name.clone(), loaded)),
-            Err(error) => problems.push(refused(&format!("can't load the guest `{}`", guest.name), guest.at.clone(), &error)),
+            Err(error) => {
+                problems.push(refused(&format!("can't load the guest `{}`", guest.name), guest.at.clone(), &error))
+            }
         }
     }
     let mut routes = Vec::new();
@@ -104,12 +106,11 @@ fn build(
 ) -> Result<Option<Route>, Problem> {
     let at = route.route.at.clone();
     let pattern = route.route.value.parse::<Pattern>();
-    let pattern = pattern
-        .map_err(|error| Problem::error("the route can't be read", at.clone(), error.to_string()))?;
+    let pattern = pattern.map_err(|error| Problem::error("the route can't be read", at.clone(), error.to_string()))?;
     let target = match &route.answer {
-        Answer::Files(folder) => {
-            Target::Files(Files::open(folder).map_err(|error| Problem::error("the folder can't be served", at, error.to_string()))?)
-        }
+        Answer::Files(folder) => Target::Files(
+            Files::open(folder).map_err(|error| Problem::error("the folder can't be served", at, error.to_string()))?,
+        ),
         Answer::Guest { guest, export } => {
             let Some(Loaded { guest: loaded, program }) = programs.get(guest) else { return Ok(None) };
             let asked = manifest.guest(guest);
@@ -123,7 +124,8 @@ fn build(
             let entry = program
                 .entry(loaded, choice)
                 .map_err(|error| refused(&format!("the guest `{guest}` can't answer this route"), at, &error))?;
-            let wants_match = entry.shape() == Shape::Command || entry.shape() == Shape::Http && manifest.server.tls_key.is_some();
+            let wants_match =
+                entry.shape() == Shape::Command || entry.shape() == Shape::Http && manifest.server.tls_key.is_some();
             Target::Guest(trigger::Binding {
                 run: Arc::new(entry),
                 receipts: receipts.clone(),

@@ -6,7 +6,7 @@
 
 use crate::{Denial, GrantKind, Limits, Resource, Span};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// A charge that went over its limit. The call ends with this reason, the first one that was hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,7 @@ pub struct Meter {
     grant_calls: [AtomicU32; GrantKind::COUNT],
     /// 0, or the index of the resource that stopped the call plus one.
     stop: AtomicU8,
+    has_denials: AtomicBool,
     denials: spin::Mutex<Denials>,
 }
 
@@ -52,16 +53,25 @@ impl Meter {
             level: [const { AtomicU64::new(0) }; Resource::COUNT],
             grant_calls: [const { AtomicU32::new(0) }; GrantKind::COUNT],
             stop: AtomicU8::new(0),
+            has_denials: AtomicBool::new(false),
             denials: spin::Mutex::new(Denials::default()),
         }
     }
 
-    /// Starts over for another call of the same owner, at zero under the same limits.
+    /// Starts over for another call of the same owner: sums at zero, levels as they are, under the same limits.
     pub fn renew(&self) {
-        self.used.iter().chain(&self.level).for_each(|amount| amount.store(0, Relaxed));
+        for (&resource, used) in Resource::ALL.iter().zip(&self.used) {
+            let now = match resource.span() {
+                Span::Sum => 0,
+                Span::Level => self.level[resource.index()].load(Relaxed),
+            };
+            used.store(now, Relaxed);
+        }
         self.grant_calls.iter().for_each(|count| count.store(0, Relaxed));
         self.stop.store(0, Relaxed);
-        *self.denials.lock() = Denials::default();
+        if self.has_denials.swap(false, Relaxed) {
+            *self.denials.lock() = Denials::default();
+        }
     }
 
     /// The limits that it holds.
@@ -153,6 +163,7 @@ impl Meter {
 
     /// Records something that was asked for and not granted. The same denial is kept once.
     pub fn denied(&self, denial: Denial) {
+        self.has_denials.store(true, Relaxed);
         let mut denials = self.denials.lock();
         if denials.kept.contains(&denial) {
             return;
@@ -166,6 +177,9 @@ impl Meter {
 
     /// The denials so far, and how many more were not kept.
     pub fn denials(&self) -> (Vec<Denial>, u64) {
+        if !self.has_denials.load(Relaxed) {
+            return (Vec::new(), 0);
+        }
         let denials = self.denials.lock();
         (denials.kept.clone(), denials.dropped)
     }

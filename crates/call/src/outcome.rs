@@ -64,6 +64,18 @@ pub enum Refusal {
     Draining,
 }
 
+impl core::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Refusal::Grant { denial } if denial.allow.is_empty() => write!(f, "{} is not granted", denial.asked),
+            Refusal::Grant { denial } => write!(f, "{} is not granted; hint: write `{}`", denial.asked, denial.allow),
+            Refusal::Busy { retry_after_s } => write!(f, "every sandbox is busy; hint: try again in {retry_after_s} s"),
+            Refusal::Event { message } => f.write_str(message),
+            Refusal::Draining => f.write_str("the app is ending"),
+        }
+    }
+}
+
 /// The name of an outcome, without its details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]

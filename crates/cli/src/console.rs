@@ -5,7 +5,7 @@
 
 use crate::failure::Failure;
 use sandbar_app::{AppError, Notice, manifest::Colour};
-use sandbar_engine::{Log, LogLevel, LogRecord, Progress};
+use sandbar_engine::{Log, LogLevel, LogRecord, Progress, escape};
 use serde_json::json;
 use std::{
     env,
@@ -95,8 +95,12 @@ impl Console {
         ExitCode::from(failure.kind.exit_code())
     }
 
-    /// Prints an error with what to type.
+    /// Prints an error with what to type. What a guest had a hand in can't drive the terminal.
     pub(crate) fn error(&self, message: &str, hint: Option<&str>) {
+        if self.json {
+            return self.say(json!({ "error": { "kind": "call", "message": message, "hint": hint } }));
+        }
+        let message = clean(message);
         let hint = hint.map(|hint| format!("\n{} {hint}", self.paint("hint:", "1;36"))).unwrap_or_default();
         self.say(format!("{} {message}{hint}", self.paint("error:", "1;31")));
     }
@@ -148,6 +152,31 @@ impl Console {
                 _ => "2",
             },
         )
+    }
+}
+
+/// Prints on stdout. That its reader went away is no failure.
+pub(crate) fn print(text: impl Display) {
+    let mut stdout = io::stdout().lock();
+    drop(write!(stdout, "{text}").and_then(|()| stdout.flush()));
+}
+
+/// Text without control characters, line by line.
+pub(crate) fn clean(text: &str) -> String {
+    text.lines().map(escape).collect::<Vec<_>>().join("\n")
+}
+
+/// The log of a call that a person makes: what the guest says. How the call ended is said at its end.
+pub(crate) struct CallLog(pub(crate) Console);
+
+impl Log for CallLog {
+    fn log(&self, record: LogRecord) {
+        match record.level {
+            LogLevel::Info if self.0.json => self.0.log(record),
+            LogLevel::Info => self.0.say(record.message),
+            LogLevel::Warn => {}
+            LogLevel::Error => self.0.log(record),
+        }
     }
 }
 

@@ -77,7 +77,11 @@ impl Failure {
         };
         let message =
             if matches!(error, LoadError::Read { .. }) { error.to_string() } else { format!("`{what}`: {error}") };
-        Failure { hint: error.hint(), ..Failure::new(kind, message) }
+        let hint = match error {
+            LoadError::TooLarge { limit, needs, .. } => Some(format!("let it in with `--{limit} {needs}`")),
+            error => error.hint(),
+        };
+        Failure { hint, ..Failure::new(kind, message) }
     }
 }
 

@@ -5,7 +5,8 @@
 
 use sandbar_call::{Arguments, Body, Call, CallId, Event, Limits, Origin, Outcome, Receipt, Reply, Resource, Run};
 use sandbar_engine::{
-    Allocation, Binding, Compiler, Engine, EngineConfig, Entry, EntryChoice, Fuel, Guest, Log, LogRecord, Policy, PoolLimits,
+    Allocation, Binding, Compiler, Engine, EngineConfig, Entry, EntryChoice, Fuel, Guest, Log, LogRecord, Policy,
+    PoolLimits,
 };
 use sandbar_grants::Admitted;
 use std::{

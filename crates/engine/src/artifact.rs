@@ -9,10 +9,7 @@
 
 #![allow(unsafe_code, reason = "mapping machine code; see `load`")]
 
-use crate::{
-    error::CompileError,
-    tuning::Tuning,
-};
+use crate::{error::CompileError, tuning::Tuning};
 use rustix::rand::{GetRandomFlags, getrandom};
 use sandbar_call::Digest;
 use std::{
@@ -91,14 +88,22 @@ impl Artifacts {
         let file = fs::read(&path).ok()?;
         let code = self.authentic(key, &file).then(|| map(&path, engine, component).ok()).flatten();
         match &code {
-            Some(_) => drop(File::options().append(true).open(&path).and_then(|file| file.set_modified(SystemTime::now()))),
+            Some(_) => {
+                drop(File::options().append(true).open(&path).and_then(|file| file.set_modified(SystemTime::now())))
+            }
             None => drop(fs::remove_file(&path)),
         }
         code
     }
 
     /// Keeps an artifact and loads it.
-    pub(crate) fn keep(&self, key: Key, artifact: &[u8], engine: &wasmtime::Engine, component: bool) -> io::Result<Code> {
+    pub(crate) fn keep(
+        &self,
+        key: Key,
+        artifact: &[u8],
+        engine: &wasmtime::Engine,
+        component: bool,
+    ) -> io::Result<Code> {
         let aside = self.folder.join(format!("{}.{}.new", key.0.to_hex(), unique()));
         let written = self.write(&aside, key, artifact).and_then(|()| fs::rename(&aside, self.path(key)));
         if written.is_err() {
@@ -204,7 +209,12 @@ fn secret(folder: &Path) -> io::Result<[u8; blake3::KEY_LEN]> {
 }
 
 fn read_secret(path: &Path) -> io::Result<[u8; blake3::KEY_LEN]> {
-    let malformed = |_| io::Error::new(io::ErrorKind::InvalidData, format!("`{}` is not a secret of 32 bytes; delete it", path.display()));
+    let malformed = |_| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("`{}` is not a secret of 32 bytes; delete it", path.display()),
+        )
+    };
     fs::read(path)?.try_into().map_err(malformed)
 }
 

@@ -98,8 +98,12 @@ fn converse(mut child: Child, job: &Job, guest: &[u8], time: Duration) -> Result
             answer.remove(0);
             Ok(answer)
         }
-        (Some(1), _) => Err(CompileError::Invalid(String::from_utf8_lossy(answer.get(1..).unwrap_or_default()).into_owned())),
-        _ => Err(CompileError::Died(format!("{status}, which means that the guest takes more memory than compiling may"))),
+        (Some(1), _) => {
+            Err(CompileError::Invalid(String::from_utf8_lossy(answer.get(1..).unwrap_or_default()).into_owned()))
+        }
+        _ => Err(CompileError::Died(format!(
+            "{status}, which means that the guest takes more memory than compiling may"
+        ))),
     }
 }
 

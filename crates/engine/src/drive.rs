@@ -42,6 +42,14 @@ impl<T> Drive<T> {
         Drive { call: Box::pin(call), meter, deadline_ns, timer: None, _ticking: ticking }
     }
 
+    /// Whether a call that came to its end by itself did so within its limits: one long instruction can go past a deadline.
+    fn in_time(&self) -> Result<(), Halt> {
+        if self.deadline_ns != u64::MAX && clock::monotonic_ns() > self.deadline_ns {
+            return Err(Halt::Stopped(self.meter.stop(Resource::Wall)));
+        }
+        self.meter.stopped().map_or(Ok(()), |stop| Err(Halt::Stopped(stop)))
+    }
+
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
         if self.deadline_ns == u64::MAX {
             return Poll::Pending;
@@ -62,9 +70,12 @@ impl<T> Future for Drive<T> {
         clock::stop_accounting(&outer);
         match (polled, charged) {
             (Err(_), _) => Poll::Ready(Err(Halt::Panicked)),
-            (Ok(Poll::Ready(output)), _) => Poll::Ready(Ok(output)),
-            (Ok(Poll::Pending), Err(stop)) => Poll::Ready(Err(Halt::Stopped(stop))),
-            (Ok(Poll::Pending), Ok(())) => self.poll_deadline(cx).map(|stop| Err(Halt::Stopped(stop))),
+            (_, Err(stop)) => Poll::Ready(Err(Halt::Stopped(stop))),
+            (Ok(Poll::Ready(output)), Ok(())) => Poll::Ready(self.in_time().map(|()| output)),
+            (Ok(Poll::Pending), Ok(())) => match self.meter.stopped() {
+                Some(stop) => Poll::Ready(Err(Halt::Stopped(stop))),
+                None => self.poll_deadline(cx).map(|stop| Err(Halt::Stopped(stop))),
+            },
         }
     }
 }

@@ -57,8 +57,12 @@ impl Engine {
     /// The cache's folder can't be used, or no thread can be started.
     pub fn new(config: EngineConfig) -> Result<Engine, LoadError> {
         let setup = |error: std::io::Error| LoadError::Setup(error.to_string());
-        let artifacts =
-            config.cache.as_ref().map(|cache| Artifacts::open(&cache.folder, cache.bytes_max)).transpose().map_err(setup)?;
+        let artifacts = config
+            .cache
+            .as_ref()
+            .map(|cache| Artifacts::open(&cache.folder, cache.bytes_max))
+            .transpose()
+            .map_err(setup)?;
         let ticker = Ticker::start().map_err(setup)?;
         let slots = match config.allocation {
             Allocation::Pooled { slots } => slots as usize,
@@ -66,7 +70,16 @@ impl Engine {
         };
         let slots = Arc::new(Semaphore::new(slots));
         let tuned = [const { OnceLock::new() }; Tuning::COUNT];
-        Ok(Engine(Arc::new(Shared { config, tuned, tuning: Mutex::new(()), artifacts, ticker, resolver: Arc::new(SystemResolver::default()), http: HttpClient::system(), slots })))
+        Ok(Engine(Arc::new(Shared {
+            config,
+            tuned,
+            tuning: Mutex::new(()),
+            artifacts,
+            ticker,
+            resolver: Arc::new(SystemResolver::default()),
+            http: HttpClient::system(),
+            slots,
+        })))
     }
 
     /// The code of a guest: from the cache, or compiled now.

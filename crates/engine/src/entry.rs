@@ -53,7 +53,9 @@ impl Program {
         let Candidate { shape, export, .. } = inspect::choose(candidates, choice.shape, choice.export.as_deref())?;
         if shape == Shape::Typed && export.is_none() {
             let typed = candidates.iter().filter(|candidate| candidate.shape == Shape::Typed);
-            return Err(LoadError::Unnamed(typed.filter_map(|candidate| candidate.export.clone()).take(NAMED_MAX).collect()));
+            return Err(LoadError::Unnamed(
+                typed.filter_map(|candidate| candidate.export.clone()).take(NAMED_MAX).collect(),
+            ));
         }
         let target = Target::find(self, shape, export.as_deref())?;
         Ok(Entry(Arc::new(Inner { program: self.clone(), shape, target, content_type: choice.content_type })))
@@ -75,9 +77,10 @@ impl Entry {
 impl Run for Entry {
     fn run(&self, call: Call) -> Running<'_> {
         let entry = self.0.clone();
+        let Call { id, origin, event, receipts } = call;
+        // Before the first poll: a call that is dropped unpolled has a receipt too.
+        let work = Work::open(&entry, id, origin, receipts);
         Box::pin(async move {
-            let Call { id, origin, event, receipts } = call;
-            let work = Work::open(&entry, id, origin, receipts);
             match event {
                 Event::Http(request) => shape::http(entry, work, request).await,
                 Event::Export { arguments, .. } => shape::export(entry, work, arguments).await,
@@ -91,6 +94,8 @@ impl Run for Entry {
 pub(crate) struct Work {
     pub(crate) call: CallId,
     pub(crate) draft: Draft,
+    /// The event's id, which whoever sent it knows.
+    event: Arc<str>,
     entry: Arc<Inner>,
 }
 
@@ -116,6 +121,7 @@ pub(crate) type Guest<T> = Drive<Ended<T>>;
 impl Work {
     fn open(entry: &Arc<Inner>, call: CallId, origin: sandbar_call::Origin, receipts: Arc<dyn Settle>) -> Work {
         let program = &entry.program;
+        let event = origin.event.clone();
         let heading = Heading {
             call,
             at_ms: clock::wall_ms(),
@@ -125,7 +131,7 @@ impl Work {
             origin,
         };
         let draft = Draft::open(heading, program.binding().limits.clone(), clock::monotonic_ns, receipts);
-        Work { call, draft, entry: entry.clone() }
+        Work { call, draft, event, entry: entry.clone() }
     }
 
     pub(crate) fn meter(&self) -> &Arc<Meter> {
@@ -148,12 +154,7 @@ impl Work {
     }
 
     /// Lets the guest run: `call` has the sandbox, and gives it back by what it returns.
-    pub(crate) fn drive<T: Send + 'static>(
-        &self,
-        slot: Slot,
-        sandbox: Sandbox,
-        call: impl AsyncCall<T>,
-    ) -> Guest<T> {
+    pub(crate) fn drive<T: Send + 'static>(&self, slot: Slot, sandbox: Sandbox, call: impl AsyncCall<T>) -> Guest<T> {
         let program = self.entry.program.clone();
         let meter = self.meter().clone();
         let deadline_ns = self.draft.started_ns().saturating_add(meter.limits().most(Resource::Wall));
@@ -177,10 +178,7 @@ impl Work {
             Outcome::Failed { message, .. } => Some(format!("failed: {message}")),
             Outcome::Stopped { limit } => Some(format!("stopped: the limit of `{}` is used up", limit.key())),
             Outcome::Trapped { message } => Some(format!("trapped: {message}")),
-            Outcome::Refused { why: Refusal::Grant { denial } } => {
-                Some(format!("refused: `{}` is not granted; hint: {}", denial.asked, denial.allow))
-            }
-            Outcome::Refused { why } => Some(format!("refused: {why:?}")),
+            Outcome::Refused { why } => Some(format!("refused: {why}")),
             Outcome::Fault { .. } => None,
         };
         if let Some(message) = message {
@@ -209,7 +207,7 @@ impl Work {
 
     fn fault(&self, cause: &str) -> Outcome {
         self.log(LogLevel::Error, &format!("fault: {cause}"));
-        Outcome::Fault { id: self.call.to_string() }
+        Outcome::Fault { id: self.event.to_string() }
     }
 }
 

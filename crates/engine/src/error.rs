@@ -71,10 +71,14 @@ impl std::fmt::Display for LoadError {
         match self {
             LoadError::Read { path, error } => write!(f, "can't read `{}`: {error}", path.display()),
             LoadError::Malformed(error) => write!(f, "{error}"),
-            LoadError::Digest { expected, found } => write!(f, "expected a guest with digest `{expected}`, found `{found}`"),
+            LoadError::Digest { expected, found } => {
+                write!(f, "expected a guest with digest `{expected}`, found `{found}`")
+            }
             LoadError::Shape(error) => write!(f, "{error}"),
             LoadError::Export(name) => write!(f, "the guest does not export `{name}`"),
-            LoadError::Unnamed(exports) => write!(f, "the guest has several exports, and none is named: `{}`", exports.join("`, `")),
+            LoadError::Unnamed(exports) => {
+                write!(f, "the guest has several exports, and none is named: `{}`", exports.join("`, `"))
+            }
             LoadError::Compile(error) => write!(f, "{error}"),
             LoadError::Import { import, message } => write!(f, "can't provide the import `{import}`: {message}"),
             LoadError::TooLarge { limit, needs, most } => {
@@ -104,11 +108,15 @@ impl LoadError {
     /// What to type or change, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            LoadError::TooLarge { limit, needs, .. } => Some(format!("`{limit} = {needs}` in the guest's limits would let it in")),
+            LoadError::TooLarge { limit, needs, .. } => {
+                Some(format!("`{limit} = {needs}` in the guest's limits would let it in"))
+            }
             LoadError::Digest { found, .. } => Some(format!("if the change is meant, write `digest = \"{found}\"`")),
             LoadError::Shape(error) => error.hint(),
             LoadError::Unnamed(exports) => exports.first().map(|export| format!("name one: `export = \"{export}\"`")),
-            LoadError::Compile(CompileError::Time(_)) => Some("raise the time for compiling with `SANDBAR_COMPILE_SECONDS`".into()),
+            LoadError::Compile(CompileError::Time(_)) => {
+                Some("raise the time for compiling with `SANDBAR_COMPILE_SECONDS`".into())
+            }
             _ => None,
         }
     }

@@ -18,6 +18,7 @@ use wasmtime::{TypedFunc, WasmParams, WasmResults};
 /// A sandbox that is held.
 pub struct Held {
     sandbox: Sandbox,
+    meter: Arc<Meter>,
     program: Arc<Program>,
     _ticking: Ticking,
 }
@@ -34,7 +35,7 @@ impl Program {
         let meter = Arc::new(Meter::new(self.binding().limits.clone()));
         let mut sandbox = self.started(&meter).await?;
         sandbox.keep_thread();
-        Ok(Held { sandbox, program: self.clone(), _ticking: self.host().ticking() })
+        Ok(Held { sandbox, meter, program: self.clone(), _ticking: self.host().ticking() })
     }
 
     /// Starts a sandbox and drops it: what each call in a fresh one pays at least.
@@ -71,20 +72,23 @@ impl Held {
     /// How the call ended, where it did not end well. The sandbox is then not fit for another.
     pub fn call<P: WasmParams, R: WasmResults>(&mut self, function: &Typed<P, R>, params: P) -> Result<R, Outcome> {
         let started_ns = clock::monotonic_ns();
-        let meter = self.sandbox.store.data().tap.meter();
-        meter.renew();
-        self.sandbox.turn_again(&meter, started_ns);
+        self.meter.renew();
+        self.sandbox.turn_again(&self.meter, started_ns);
         let called = function.0.call(&mut self.sandbox.store, params);
         let took_ns = clock::monotonic_ns().saturating_sub(started_ns);
-        let _ = meter.measure(Resource::Wall, took_ns);
-        let _ = meter.measure(Resource::Cpu, took_ns);
+        let wall = self.meter.measure(Resource::Wall, took_ns);
+        let cpu = self.meter.measure(Resource::Cpu, took_ns);
         self.sandbox.settle_fuel();
-        called.map_err(|error| self.sandbox.outcome_of(&error))
+        match (called, wall.and(cpu)) {
+            (Ok(results), Ok(())) => Ok(results),
+            (Ok(_), Err(stop)) => Err(Outcome::Stopped { limit: stop.0 }),
+            (Err(error), _) => Err(self.sandbox.outcome_of(&error)),
+        }
     }
 
     /// What the last call used.
-    pub fn meter(&self) -> Arc<Meter> {
-        self.sandbox.store.data().tap.meter()
+    pub fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// The program that it runs.

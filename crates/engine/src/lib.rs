@@ -40,7 +40,7 @@ pub use {
     load::{Guest, Progress},
     pool::{Policy, PoolLimits},
     program::{Binding, Fuel, Program},
-    stdio::{Log, LogLevel, LogRecord},
+    stdio::{Log, LogLevel, LogRecord, escape},
     ticker::TICK,
     tuning::{Allocation, MEMORY_BYTES_MAX, Tuning},
 };

@@ -25,7 +25,6 @@ impl Limiter {
 
     /// Starts a call in a sandbox that may have memory already.
     pub(crate) fn begin(&mut self, meter: &Meter) {
-        self.refused = None;
         let _ = meter.charge(Resource::Memory, self.memory_bytes);
         let _ = meter.charge(Resource::Tables, self.table_elements);
     }

@@ -37,6 +37,17 @@ pub(crate) fn outcome_of(error: &wasmtime::Error, meter: &Meter, refused: Option
     if let Some(Trap::OutOfFuel) = error.downcast_ref::<Trap>() {
         return Outcome::Stopped { limit: meter.stop(Resource::Fuel).0 };
     }
+    let message = error.root_cause().to_string();
+    for (said, limit) in [
+        ("instance count too high", Resource::Instances),
+        ("table count too high", Resource::Instances),
+        ("memory count too high", Resource::Instances),
+        ("store handle limit exceeded", Resource::Handles),
+    ] {
+        if message.contains(said) {
+            return Outcome::Stopped { limit: meter.stop(limit).0 };
+        }
+    }
     if let Some(limit) = refused {
         return Outcome::Stopped { limit: meter.stop(limit).0 };
     }

@@ -1,9 +1,9 @@
 //! Binds `wasi:http`'s outgoing requests to the HTTP grant.
 
 use crate::tap::Tap;
+use futures::TryFutureExt;
 use http::HeaderName;
 use http_body_util::BodyExt;
-use futures::TryFutureExt;
 use sandbar_call::{Body, BodyError};
 use sandbar_grants::{Admitted, HttpClient, HttpError, Timeouts};
 use std::{

@@ -78,7 +78,15 @@ impl Pool {
     pub(crate) fn new(policy: Policy, limits: PoolLimits, engine: Arc<Semaphore>) -> Arc<Pool> {
         let slots = Arc::new(Semaphore::new(limits.sandboxes_max as usize));
         let idle = Mutex::default();
-        Arc::new(Pool { policy, limits, slots, engine, waiting: AtomicU32::new(0), idle, reaping: AtomicBool::new(false) })
+        Arc::new(Pool {
+            policy,
+            limits,
+            slots,
+            engine,
+            waiting: AtomicU32::new(0),
+            idle,
+            reaping: AtomicBool::new(false),
+        })
     }
 
     /// Takes the right to run a call, and an idle sandbox if there is one.
@@ -169,7 +177,7 @@ struct Waiting<'a>(&'a AtomicU32);
 impl<'a> Waiting<'a> {
     fn join(waiting: &'a AtomicU32, most: u32) -> Option<Waiting<'a>> {
         let joined = waiting.fetch_update(Relaxed, Relaxed, |now| (now < most).then_some(now + 1)).is_ok();
-        joined.then_some(Waiting(waiting))
+        joined.then(|| Waiting(waiting))
     }
 }
 

@@ -56,6 +56,7 @@ pub struct Program {
     pub(crate) name: GuestName,
     pub(crate) digest: Digest,
     tuning: Tuning,
+    core_instances: u64,
     linked: Linked,
     binding: Binding,
     pool: Arc<Pool>,
@@ -76,15 +77,29 @@ impl Engine {
         let summary = guest.summary();
         fits(&binding.limits, Resource::Memory, summary.memory_min_bytes)?;
         fits(&binding.limits, Resource::Tables, summary.table_min)?;
+        let core_instances = u64::from(summary.core_instances);
+        fits(&binding.limits, Resource::Instances, core_instances)?;
         let tuning = tuning(summary.needs, &binding);
         let wasmtime = self.tuned(tuning)?;
         let linked = match self.code(guest, tuning)? {
             Code::Module(module) => Linked::Core(dialect::link_module(&wasmtime, &module, &binding.grants)?),
-            Code::Component(component) => Linked::Component(dialect::link_component(&wasmtime, &component, tuning, &binding.grants)?),
+            Code::Component(component) => {
+                Linked::Component(dialect::link_component(&wasmtime, &component, tuning, &binding.grants)?)
+            }
         };
         let pool = Pool::new(binding.policy, binding.pool, self.slots());
         let (name, digest) = (guest.name().clone(), guest.digest());
-        Ok(Arc::new(Program { engine: self.clone(), wasmtime, name, digest, tuning, linked, binding, pool }))
+        Ok(Arc::new(Program {
+            engine: self.clone(),
+            wasmtime,
+            name,
+            digest,
+            tuning,
+            core_instances,
+            linked,
+            binding,
+            pool,
+        }))
     }
 }
 
@@ -99,6 +114,11 @@ impl Program {
 
     pub(crate) fn tuning(&self) -> Tuning {
         self.tuning
+    }
+
+    /// Core instances that each of its sandboxes has.
+    pub(crate) fn core_instances(&self) -> u64 {
+        self.core_instances
     }
 
     pub(crate) fn linked(&self) -> &Linked {

@@ -13,6 +13,10 @@ use std::sync::{
 };
 use wasmtime::{Store, component};
 
+/// After so much fuel a guest writes down what it has used, which it keeps in a register: what a call that is cut off had used
+/// is known to within this.
+const FUEL_COUNTED: u64 = 1_000_000;
+
 /// A guest's instance and all it may touch.
 pub(crate) struct Sandbox {
     pub(crate) store: Store<State>,
@@ -45,7 +49,15 @@ impl Sandbox {
         let wasi = wasmtime_wasi::WasiView::ctx(store.data_mut());
         let handles = usize::try_from(meter.limits().most(Resource::Handles)).unwrap_or(usize::MAX);
         wasi.table.set_max_capacity(handles.min(wasi.table.max_capacity()));
-        Sandbox { store, instance: Instance::Unborn, space: None, id: SandboxId(NEXT.fetch_add(1, Relaxed)), calls: 0, metered: false, fuel: None }
+        Sandbox {
+            store,
+            instance: Instance::Unborn,
+            space: None,
+            id: SandboxId(NEXT.fetch_add(1, Relaxed)),
+            calls: 0,
+            metered: false,
+            fuel: None,
+        }
     }
 
     /// Turns to a call, and notes in its receipt who serves it.
@@ -59,17 +71,15 @@ impl Sandbox {
     }
 
     /// Turns to a call: its meter, its deadline, its fuel.
-    pub(crate) fn turn(
-        &mut self,
-        call: CallId,
-        meter: &Arc<Meter>,
-        started_ns: u64,
-        program: &Program,
-    ) {
+    pub(crate) fn turn(&mut self, call: CallId, meter: &Arc<Meter>, started_ns: u64, program: &Program) {
         let state = self.store.data_mut();
         state.tap.turn(meter.clone());
         state.stderr.turn(call);
+        state.limiter.begin(meter);
         self.metered = program.tuning().fuel;
+        if self.metered {
+            let _ = self.store.fuel_async_yield_interval(Some(FUEL_COUNTED));
+        }
         self.turn_again(meter, started_ns);
     }
 
@@ -89,6 +99,7 @@ impl Sandbox {
         if !matches!(self.instance, Instance::Unborn) {
             return Ok(());
         }
+        self.store.data().tap.meter().charge(Resource::Instances, program.core_instances())?;
         self.instance = match program.linked() {
             Linked::Core(pre) => {
                 let instance = pre.instantiate_async(&mut self.store).await?;
@@ -144,6 +155,9 @@ impl Sandbox {
     /// Says that ticks of the epoch let the guest go on.
     pub(crate) fn keep_thread(&mut self) {
         self.store.data_mut().ticks = Ticks::Continue;
+        if self.metered {
+            let _ = self.store.fuel_async_yield_interval(None);
+        }
     }
 }
 

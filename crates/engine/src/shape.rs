@@ -20,9 +20,15 @@ use wasmtime_wasi_http::{p2 as http2, p3 as http3};
 /// The export that a shape calls, looked up once.
 pub(crate) enum Target {
     /// `_start`, or a function over stdin and stdout.
-    CoreFunction { name: Arc<str>, export: ModuleExport },
+    CoreFunction {
+        name: Arc<str>,
+        export: ModuleExport,
+    },
     /// A function of a component.
-    ComponentFunction { name: Arc<str>, export: ComponentExportIndex },
+    ComponentFunction {
+        name: Arc<str>,
+        export: ComponentExportIndex,
+    },
     Command02(p2::bindings::CommandIndices),
     Command03(p3::bindings::CommandIndices),
     Http02(http2::bindings::ProxyIndices),
@@ -52,13 +58,15 @@ impl Target {
             }
             (Linked::Component(pre), Shape::Command) => match p2::bindings::CommandIndices::new(pre) {
                 Ok(indices) => Ok(Target::Command02(indices)),
-                Err(_) => p3::bindings::CommandIndices::new(pre).map(Target::Command03).map_err(|_| missing("wasi:cli/run")),
+                Err(_) => {
+                    p3::bindings::CommandIndices::new(pre).map(Target::Command03).map_err(|_| missing("wasi:cli/run"))
+                }
             },
             (Linked::Component(pre), Shape::Http) => match http2::bindings::ProxyIndices::new(pre) {
                 Ok(indices) => Ok(Target::Http02(indices)),
-                Err(_) => {
-                    http3::bindings::ServiceIndices::new(pre).map(Target::Http03).map_err(|_| missing("wasi:http/handler"))
-                }
+                Err(_) => http3::bindings::ServiceIndices::new(pre)
+                    .map(Target::Http03)
+                    .map_err(|_| missing("wasi:http/handler")),
             },
             (Linked::Core(_), Shape::Http) => Err(missing("wasi:http/incoming-handler")),
             (Linked::Component(_), Shape::Function) => Err(missing("a function over stdin and stdout")),
@@ -84,7 +92,9 @@ pub(crate) async fn export(entry: Arc<Inner>, work: Work, arguments: Arguments) 
         (Shape::Typed, Arguments::Texts { texts, result }) => typed::answer_texts(entry, work, texts, result).await,
         (Shape::Typed, Arguments::Stdin(_)) => work.refuse("the export takes typed arguments, not stdin"),
         (Shape::Function, _) => work.refuse("the export takes stdin, not arguments"),
-        (Shape::Command | Shape::Http, _) => work.refuse(format!("expected an export, found a `{}`", entry.shape.key())),
+        (Shape::Command | Shape::Http, _) => {
+            work.refuse(format!("expected an export, found a `{}`", entry.shape.key()))
+        }
     }
 }
 

@@ -1,6 +1,13 @@
 //! The one concrete state of every store.
 
-use crate::{clock, dialect::Files, limiter::Limiter, outgoing::Outgoing, stdio::{Input, LogStream, Pipe}, tap::Tap};
+use crate::{
+    clock,
+    dialect::Files,
+    limiter::Limiter,
+    outgoing::Outgoing,
+    stdio::{Input, LogStream, Pipe},
+    tap::Tap,
+};
 use sandbar_call::{Meter, Resource};
 use sandbar_grants::{Admitted, Network};
 use std::sync::Arc;
@@ -37,9 +44,9 @@ pub(crate) enum Ticks {
 }
 
 impl State {
-    /// Starts a call: counts what the sandbox has already, and sets its deadline.
+    /// Starts a call: sets its deadline.
     pub(crate) fn begin(&mut self, meter: &Meter, started_ns: u64) {
-        self.limiter.begin(meter);
+        self.limiter.refused = None;
         self.deadline_ns = started_ns.saturating_add(meter.limits().most(Resource::Wall));
     }
 }
@@ -49,6 +56,9 @@ pub(crate) fn on_tick(store: StoreContextMut<'_, State>) -> wasmtime::Result<Upd
     let state = store.data();
     let meter = state.tap.meter();
     meter.charge(Resource::Cpu, clock::account())?;
+    if let Some(stop) = meter.stopped() {
+        return Err(stop.into());
+    }
     if clock::monotonic_ns() > state.deadline_ns {
         return Err(meter.stop(Resource::Wall).into());
     }

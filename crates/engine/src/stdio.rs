@@ -8,8 +8,9 @@ mod log;
 mod output;
 
 pub(crate) use input::Input;
+pub(crate) use log::LogStream;
+pub use log::escape;
 pub use log::{Log, LogLevel, LogRecord};
-pub(crate) use log::{LogStream, escape};
 pub(crate) use output::{Output, Pipe};
 
 /// Bytes that a guest may have written to a stream and nobody has read yet, before it has to wait.

@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 use std::{fs, path::Path};
 use wasmtime::{
-    Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Result, Strategy, WasmBacktraceDetails,
+    Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Result, Strategy,
+    WasmBacktraceDetails,
 };
 
 /// What a guest needs of its engine.

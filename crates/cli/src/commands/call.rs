@@ -1,7 +1,7 @@
 //! `sandbar call`: calls one export.
 
 use crate::{
-    console::Console,
+    console::{CallLog, Console},
     failure::{Failure, Kind},
     grants::GrantFlags,
     host,
@@ -14,12 +14,17 @@ use sandbar_call::{
     Arguments, Body, Call, CallId, Event, Notation, Origin, Outcome, Receipt, Reply, Run, Settle, Shape,
 };
 use sandbar_engine::{Allocation, Binding, Engine, Entry, EntryChoice, Fuel, Guest, Policy, PoolLimits};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
 use std::{
     fs::File,
     io::{self, IsTerminal, Read, Write},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
+    thread,
 };
 
 /// Calls an export, with arguments in WAVE or JSON, and prints what it returns.
@@ -33,7 +38,7 @@ pub(crate) struct CallCommand {
     /// The export: `add`, or `interface#function` for one inside an interface.
     export: String,
     /// Its arguments, one text each.
-    #[arg(allow_hyphen_values = true)]
+    #[arg(allow_negative_numbers = true)]
     args: Vec<String>,
     /// Writes the receipt to a file, or to stdout as `-`.
     #[arg(long, value_name = "FILE|-")]
@@ -56,7 +61,7 @@ pub(crate) fn run(call: CallCommand, console: &Console) -> Result<ExitCode, Fail
         }
     };
     let event = Event::Export { name: Some(call.export.into()), arguments };
-    let (reply, outcome) = deliver(&entry, "call", event, call.receipt.as_deref(), console)?;
+    let Delivered { reply, receipt, outcome } = deliver(&entry, "call", event, console)?;
     let mut stdout = io::stdout().lock();
     let written = match reply {
         Reply::Value(value) if value.is_empty() => Ok(()),
@@ -66,6 +71,8 @@ pub(crate) fn run(call: CallCommand, console: &Console) -> Result<ExitCode, Fail
     };
     // A closed pipe is the reader's choice.
     drop(written.and_then(|()| stdout.flush()));
+    drop(stdout);
+    write_receipt(call.receipt.as_deref(), receipt.as_ref())?;
     Ok(ExitCode::from(outcome::exit_code(&outcome)))
 }
 
@@ -84,20 +91,21 @@ pub(crate) fn bind(
         fuel: Fuel::WhereLimited,
         policy: Policy::Fresh,
         pool: PoolLimits::default(),
-        log: Arc::new(console.clone()),
+        log: Arc::new(CallLog(console.clone())),
     };
     let program = engine.bind(guest, binding);
     program.and_then(|program| program.entry(guest, choice)).map_err(|error| Failure::load(guest.name(), &error))
 }
 
-/// Runs one call to its end, writes its receipt, and says how it ended where that was not well.
-pub(crate) fn deliver(
-    entry: &Entry,
-    source: &str,
-    event: Event,
-    receipt: Option<&Path>,
-    console: &Console,
-) -> Result<(Reply, Outcome), Failure> {
+/// A call that has ended.
+pub(crate) struct Delivered {
+    pub(crate) reply: Reply,
+    pub(crate) receipt: Option<Receipt>,
+    pub(crate) outcome: Outcome,
+}
+
+/// Runs one call to its end, or until a signal cancels it, and says how it ended where that was not well.
+pub(crate) fn deliver(entry: &Entry, source: &str, event: Event, console: &Console) -> Result<Delivered, Failure> {
     let unavailable = |error: io::Error| Failure::new(Kind::Unavailable, format!("can't start: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unavailable)?;
     let settled = Arc::new(Mutex::new(None));
@@ -106,13 +114,18 @@ pub(crate) fn deliver(
         Arc::new(move |receipt: Receipt| *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(receipt));
     let id = CallId(random().map_err(unavailable)?);
     let origin = Origin { trigger: "cli".into(), source: source.into(), event: id.to_string().into() };
+    let cancelled = cancelled().map_err(unavailable)?;
     let reply = runtime.block_on(async {
-        match entry.run(Call { id, origin, event, receipts }).await {
-            Reply::Output(body @ Body::Stream(_)) => match body.collect().await {
-                Ok(whole) => Reply::Output(whole.to_bytes().into()),
-                Err(_) => Reply::Output(Body::Empty),
+        tokio::select! {
+            // Dropping the call cancels it, and its receipt says so.
+            _ = cancelled => Reply::Ended(Outcome::Cancelled),
+            reply = entry.run(Call { id, origin, event, receipts }) => match reply {
+                Reply::Output(body @ Body::Stream(_)) => match body.collect().await {
+                    Ok(whole) => Reply::Output(whole.to_bytes().into()),
+                    Err(_) => Reply::Output(Body::Empty),
+                },
+                reply => reply,
             },
-            reply => reply,
         }
     });
     // Work that blocks a thread, such as a read of this terminal, must not hold the end up.
@@ -130,14 +143,26 @@ pub(crate) fn deliver(
             );
         }
     }
-    if let (Some(path), Some(settled)) = (receipt, &settled) {
-        write_receipt(path, settled)?;
-    }
     console.flush();
-    Ok((reply, outcome))
+    Ok(Delivered { reply, receipt: settled, outcome })
 }
 
-fn write_receipt(path: &Path, receipt: &Receipt) -> Result<(), Failure> {
+/// Ends with the first SIGINT or SIGTERM.
+fn cancelled() -> io::Result<tokio::sync::oneshot::Receiver<()>> {
+    let (cancel, cancelled) = tokio::sync::oneshot::channel();
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let wait = move || {
+        if signals.forever().next().is_some() {
+            let _ = cancel.send(());
+        }
+    };
+    thread::Builder::new().name("sandbar-signals".into()).spawn(wait)?;
+    Ok(cancelled)
+}
+
+/// Writes a receipt to a file, or to stdout as `-`.
+pub(crate) fn write_receipt(path: Option<&Path>, receipt: Option<&Receipt>) -> Result<(), Failure> {
+    let (Some(path), Some(receipt)) = (path, receipt) else { return Ok(()) };
     let written = serde_json::to_string(receipt).map_err(io::Error::from).and_then(|text| {
         if path == Path::new("-") {
             writeln!(io::stdout(), "{text}")

@@ -1,6 +1,10 @@
 //! `sandbar compile`: compiles guests ahead of time.
 
-use crate::{console::Console, failure::Failure, host};
+use crate::{
+    console::{Console, print},
+    failure::Failure,
+    host,
+};
 use clap::Args;
 use sandbar_engine::Allocation;
 use serde_json::json;
@@ -26,13 +30,12 @@ pub(crate) fn run(compile: &Compile, console: &Console) -> Result<ExitCode, Fail
             let artifact =
                 engine.prepare(&guest, fuel).map_err(|error| Failure::load(&path.display().to_string(), &error))?;
             if console.json {
-                println!(
-                    "{}",
-                    json!({ "guest": path, "digest": guest.digest(), "fuel_metered": fuel, "artifact": artifact })
-                );
+                let made =
+                    json!({ "guest": path, "digest": guest.digest(), "fuel_metered": fuel, "artifact": artifact });
+                print(format_args!("{made}\n"));
             } else {
                 let artifact = artifact.map(|artifact| artifact.display().to_string()).unwrap_or_default();
-                println!("{} {artifact}", guest.digest());
+                print(format_args!("{} {artifact}\n", guest.digest()));
             }
         }
     }

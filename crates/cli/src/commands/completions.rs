@@ -1,9 +1,9 @@
 //! `sandbar completions`: prints a shell's completions.
 
-use crate::{arguments::Arguments, failure::Failure};
+use crate::{arguments::Arguments, console::print, failure::Failure};
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
-use std::{io, process::ExitCode};
+use std::process::ExitCode;
 
 /// Prints completions for a shell.
 #[derive(Debug, Args)]
@@ -13,6 +13,8 @@ pub(crate) struct Completions {
 }
 
 pub(crate) fn run(command: &Completions) -> Result<ExitCode, Failure> {
-    clap_complete::generate(command.shell, &mut Arguments::command(), "sandbar", &mut io::stdout());
+    let mut completions = Vec::new();
+    clap_complete::generate(command.shell, &mut Arguments::command(), "sandbar", &mut completions);
+    print(String::from_utf8_lossy(&completions));
     Ok(ExitCode::SUCCESS)
 }

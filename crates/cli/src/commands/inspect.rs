@@ -1,7 +1,7 @@
 //! `sandbar inspect`: says what a guest is.
 
 use crate::{
-    console::Console,
+    console::{Console, print},
     failure::{Failure, Kind},
 };
 use clap::Args;
@@ -9,7 +9,7 @@ use sandbar_engine::{
     LoadError,
     inspect::{self, Inspection, Kind as GuestKind},
 };
-use std::{borrow::Cow, fs, path::PathBuf, process::ExitCode};
+use std::{borrow::Cow, fs::File, io::Read, path::PathBuf, process::ExitCode};
 
 /// Says what a guest is: how it is called, what it needs, imports and exports, sizes and digest.
 #[derive(Debug, Args)]
@@ -23,20 +23,23 @@ pub(crate) struct Inspect {
 
 pub(crate) fn run(command: &Inspect, console: &Console) -> Result<ExitCode, Failure> {
     let name = command.guest.display().to_string();
-    let bytes = fs::read(&command.guest)
+    let mut bytes = Vec::new();
+    File::open(&command.guest)
+        // One byte more than a guest may have, for its error.
+        .and_then(|file| file.take(inspect::GUEST_BYTES_MAX + 1).read_to_end(&mut bytes))
         .map_err(|error| Failure::new(Kind::NoInput, format!("can't read `{name}`: {error}")))?;
     let inspection = inspect::binary(Cow::Owned(bytes)).and_then(|binary| inspect::inspect(&binary));
     let inspection = inspection.map_err(|error| Failure::load(&name, &LoadError::Malformed(error)))?;
     if console.json {
         let text = serde_json::to_string_pretty(&inspection).map_err(|error| Failure::new(Kind::Input, error))?;
-        println!("{text}");
+        print(text + "\n");
     } else if command.wit {
         let wit = inspection.wit.as_deref();
         let no_wit =
             || Failure::new(Kind::Input, format!("`{name}` is a core module and has no WIT")).hint("leave `--wit` out");
-        print!("{}", wit.ok_or_else(no_wit)?);
+        print(wit.ok_or_else(no_wit)?);
     } else {
-        print!("{}", describe(&inspection));
+        print(describe(&inspection));
     }
     Ok(ExitCode::SUCCESS)
 }

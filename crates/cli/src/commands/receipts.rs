@@ -10,6 +10,7 @@ use sandbar_app::{
     manifest::{MANIFEST_FILE, Manifest, value},
 };
 use sandbar_call::{Outcome, OutcomeKind, Receipt, Refusal, Resource};
+use sandbar_engine::escape;
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
@@ -56,8 +57,11 @@ pub(crate) fn run(command: &Receipts, console: &Console) -> Result<ExitCode, Fai
             match record {
                 Ok(receipt) if !filter.wants(&receipt) => {}
                 Ok(receipt) => {
-                    let line =
-                        if console.json { serde_json::to_string(&receipt).unwrap_or_default() } else { line(&receipt) };
+                    let line = if console.json {
+                        serde_json::to_string(&receipt).unwrap_or_default()
+                    } else {
+                        escape(&line(&receipt))
+                    };
                     if writeln!(stdout, "{line}").is_err() {
                         return Ok(ExitCode::SUCCESS);
                     }

@@ -1,6 +1,6 @@
 //! `sandbar run`: runs a command.
 
-use super::call::deliver;
+use super::call::{Delivered, deliver, write_receipt};
 use crate::{console::Console, failure::Failure, grants::GrantFlags, host, limits::LimitFlags};
 use clap::Args;
 use sandbar_call::{Event, Reply, Shape, Stdio};
@@ -34,8 +34,9 @@ pub(crate) fn run(run: RunCommand, console: &Console) -> Result<ExitCode, Failur
     let entry = super::call::bind(&engine, &guest, &run.grants, &run.limits, choice, console)?;
     let name = run.guest.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let args = std::iter::once(name).chain(run.args).collect();
-    let (reply, outcome) =
-        deliver(&entry, "run", Event::Command { args, stdio: Stdio::Host }, run.receipt.as_deref(), console)?;
+    let event = Event::Command { args, stdio: Stdio::Host };
+    let Delivered { reply, receipt, outcome } = deliver(&entry, "run", event, console)?;
+    write_receipt(run.receipt.as_deref(), receipt.as_ref())?;
     match reply {
         Reply::Exit { code, .. } => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
         _ => Ok(ExitCode::from(crate::outcome::exit_code(&outcome))),

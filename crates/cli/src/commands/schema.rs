@@ -1,6 +1,9 @@
 //! `sandbar schema`: prints JSON schemas.
 
-use crate::{console::Console, failure::Failure};
+use crate::{
+    console::{Console, print},
+    failure::Failure,
+};
 use clap::{Args, ValueEnum};
 use sandbar_app::{ledger, manifest};
 use std::process::ExitCode;
@@ -26,6 +29,6 @@ pub(crate) fn run(command: &Schema, _: &Console) -> Result<ExitCode, Failure> {
         Format::Manifest => manifest::schema::schema(),
         Format::Receipt => ledger::schema::schema(),
     };
-    println!("{schema:#}");
+    print(format_args!("{schema:#}\n"));
     Ok(ExitCode::SUCCESS)
 }

@@ -20,7 +20,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{Arc, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
     time::Duration,
 };
@@ -48,6 +48,9 @@ pub(crate) struct Up {
     limits: LimitFlags,
 }
 
+/// What there was to tell before the first line; `None` from then on.
+type Early = Mutex<Option<Vec<Notice>>>;
+
 /// What wakes the main thread.
 enum Wake {
     Reload,
@@ -62,12 +65,11 @@ pub(crate) fn run(up: Up, console: &Console) -> Result<ExitCode, Failure> {
     let watch = up.watch.then(|| Watch::new(&up.path, &manifest));
     // Before the first line says that it serves: whoever reads it may send a signal at once.
     let wakes = wakes(watch, up.clone())?;
-    let admin = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let app = Arc::new(App::start(manifest, engine, notices(console, admin.clone()))?);
+    let early = Arc::new(Mutex::new(Some(Vec::new())));
+    let app = Arc::new(App::start(manifest, engine, notices(console, &early))?);
     announce(&app, console);
-    for notice in admin.lock().unwrap_or_else(std::sync::PoisonError::into_inner).drain(..) {
-        console.notice(notice);
-    }
+    let early = early.lock().unwrap_or_else(PoisonError::into_inner).take();
+    early.into_iter().flatten().for_each(|notice| console.notice(notice));
     loop {
         match wakes.recv() {
             Ok(Wake::Reload) => app.reload(up.manifest().map_err(AppError::Manifest)),
@@ -112,13 +114,11 @@ fn is_guest(path: &Path) -> bool {
 }
 
 /// Passes notices on to the console; those of the start wait, so that the first line is the address.
-fn notices(console: &Console, waiting: Arc<std::sync::Mutex<Vec<Notice>>>) -> Notices {
-    let console = console.clone();
-    Arc::new(move |notice| match notice {
-        Notice::Admin(_) | Notice::Warning(_) => {
-            waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(notice);
-        }
-        notice => console.notice(notice),
+fn notices(console: &Console, early: &Arc<Early>) -> Notices {
+    let (console, early) = (console.clone(), early.clone());
+    Arc::new(move |notice| match &mut *early.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(early) if !matches!(notice, Notice::Compiling(_) | Notice::Compiled(_)) => early.push(notice),
+        _ => console.notice(notice),
     })
 }
 

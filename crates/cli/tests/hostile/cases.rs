@@ -20,7 +20,8 @@ pub struct Case {
 
 /// Asks each guest once, all at the same time, and checks how it ended. Gives the receipts, in the order of the cases.
 pub fn check(app: &str, tables: &str, cases: &[Case]) -> Vec<Value> {
-    let guests = cases.iter().map(|case| guest(case.name, case.file, case.more) + &route(&format!("/{}", case.name), case.name));
+    let guests =
+        cases.iter().map(|case| guest(case.name, case.file, case.more) + &route(&format!("/{}", case.name), case.name));
     let app = App::serve(app, &(tables.to_owned() + &guests.collect::<String>()));
     let asked = thread::scope(|scope| {
         let ask = |case: &Case| app.ask(&format!("POST /{}", case.name), &[], case.body.as_bytes());

@@ -126,7 +126,11 @@ fn no_path_leads_out_of_a_folder() {
             (&["ls", "/data/sub/"], ""),
         ] {
             let finished = run(&world, guest, "", arguments);
-            assert_eq!((finished.code(), finished.stdout_text().as_str()), (Some(0), expected), "{guest} {arguments:?}");
+            assert_eq!(
+                (finished.code(), finished.stdout_text().as_str()),
+                (Some(0), expected),
+                "{guest} {arguments:?}"
+            );
         }
     }
 }
@@ -136,7 +140,11 @@ fn no_path_leads_out_of_a_folder() {
 fn a_link_of_the_guests_own_leads_no_further() {
     for guest in GUESTS {
         let world = world("own-links");
-        for (target, read) in [("../outside", "/data/own/secret"), ("../outside/secret", "/data/own"), ("../../..", "/data/own/etc/passwd")] {
+        for (target, read) in [
+            ("../outside", "/data/own/secret"),
+            ("../outside/secret", "/data/own"),
+            ("../../..", "/data/own/etc/passwd"),
+        ] {
             // Whether it may be made is the host's choice; that it may not be followed is not.
             run(&world, guest, "", &["symlink", target, "/data/own"]);
             let finished = run(&world, guest, "", &["read", read]);

@@ -38,8 +38,14 @@ fn a_reused_sandbox_keeps_what_was_left_until_it_is_replaced() {
         + &route("/held", "held");
     let app = App::serve("reused", &tables);
     for (path, calls) in [
-        ("POST /reused", [("clean", 1), ("DIRTY", 2), ("DIRTY", 3), ("clean", 1), ("trap", 2), ("clean", 1), ("DIRTY", 2)]),
-        ("POST /held", [("clean", 1), ("DIRTY", 2), ("DIRTY", 3), ("DIRTY", 4), ("trap", 5), ("clean", 1), ("DIRTY", 2)]),
+        (
+            "POST /reused",
+            [("clean", 1), ("DIRTY", 2), ("DIRTY", 3), ("clean", 1), ("trap", 2), ("clean", 1), ("DIRTY", 2)],
+        ),
+        (
+            "POST /held",
+            [("clean", 1), ("DIRTY", 2), ("DIRTY", 3), ("DIRTY", 4), ("trap", 5), ("clean", 1), ("DIRTY", 2)],
+        ),
     ] {
         let mut sandboxes = Vec::new();
         for (says, call) in calls {

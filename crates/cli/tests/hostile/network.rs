@@ -47,7 +47,8 @@ fn fetch(app: &App, host: &str, url: &str) -> Asked {
 
 fn guests(grants: &[(&str, &str, &str)]) -> String {
     let guest = |(name, file, entry): &(&str, &str, &str)| {
-        guest(name, file, &format!("grants = {{ http = [{entry:?}] }}")) + &route(&format!("{name}.test/{{*path}}"), name)
+        guest(name, file, &format!("grants = {{ http = [{entry:?}] }}"))
+            + &route(&format!("{name}.test/{{*path}}"), name)
     };
     grants.iter().map(guest).collect()
 }
@@ -102,7 +103,11 @@ fn a_private_address_is_reached_by_no_way_of_writing_it() {
         for guest in ["any", "any3", "named", "none"] {
             let asked = fetch(&app, guest, &format!("http://{host}:{port}/"));
             let answer = asked.answer.text();
-            assert!(asked.answer.status == 502 && !answer.contains("reached"), "{guest} {host}: {} {answer}", asked.answer.status);
+            assert!(
+                asked.answer.status == 502 && !answer.contains("reached"),
+                "{guest} {host}: {} {answer}",
+                asked.answer.status
+            );
         }
     }
     assert_eq!(target.reached(), 0);
@@ -119,7 +124,9 @@ fn a_private_address_is_reached_by_no_way_of_writing_it() {
         assert_eq!((asked.answer.status, asked.answer.text().as_str()), (200, "reached\n"), "{guest}");
         let receipt = app.receipt(&asked.id);
         assert_eq!((&receipt["grants"]["http"], &receipt["used"]["connections"]), (&1.into(), &1.into()), "{receipt}");
-        for url in [format!("http://127.0.0.2:{port}/"), format!("http://localhost:{port}/"), format!("http://[::1]:{port}/")] {
+        for url in
+            [format!("http://127.0.0.2:{port}/"), format!("http://localhost:{port}/"), format!("http://[::1]:{port}/")]
+        {
             assert_eq!(fetch(&app, guest, &url).answer.status, 502, "{guest} {url}");
         }
     }
@@ -130,7 +137,10 @@ fn a_private_address_is_reached_by_no_way_of_writing_it() {
 #[test]
 fn a_redirect_leads_to_no_other_server() {
     let target = Target::answering("127.0.0.1:0", OK);
-    let location = format!("HTTP/1.1 302 Found\r\nlocation: http://{}/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", target.address);
+    let location = format!(
+        "HTTP/1.1 302 Found\r\nlocation: http://{}/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        target.address
+    );
     let redirects = Target::answering("127.0.0.1:0", location);
     let granted = format!("http://{}", redirects.address);
     let app = App::serve(
@@ -169,7 +179,8 @@ fn connections_are_bounded_by_their_limit() {
     let target = Target::answering("127.0.0.1:0", OK);
     let url = format!("http://{}", target.address);
     let more = format!("grants = {{ http = [{url:?}] }}\nlimits = {{ connections = 0 }}\n");
-    let app = App::serve("connections", &(guest("none", "echo-http.wasm", &more) + &route("none.test/{*path}", "none")));
+    let app =
+        App::serve("connections", &(guest("none", "echo-http.wasm", &more) + &route("none.test/{*path}", "none")));
     let asked = fetch(&app, "none", &url);
     assert!((500..=504).contains(&asked.answer.status), "{}", asked.answer.status);
     assert_eq!(target.reached(), 0);

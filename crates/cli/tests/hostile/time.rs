@@ -106,7 +106,11 @@ fn a_storm_of_host_calls_is_stopped() {
         let arguments = ["run"].iter().chain(flags).chain([&storm]);
         let finished = finish(arguments, b"");
         assert_eq!(finished.code(), Some(124), "{flags:?} {}", finished.stderr_text());
-        assert!(finished.stderr_text().contains(&format!("its limit of `{ends}` is used up")), "{}", finished.stderr_text());
+        assert!(
+            finished.stderr_text().contains(&format!("its limit of `{ends}` is used up")),
+            "{}",
+            finished.stderr_text()
+        );
         assert!(finished.wall < SOON, "{flags:?} took {:?}", finished.wall);
     }
 }

@@ -122,7 +122,8 @@ impl App {
 
     /// Sends a request, `GET /path`, on a connection of its own, and reads its answer.
     pub fn ask(&self, line: &str, headers: &[&str], body: &[u8]) -> Asked {
-        let id = format!("{}-{}", line.replace(|c: char| !c.is_ascii_alphanumeric(), "-"), self.asked.fetch_add(1, Relaxed));
+        let id =
+            format!("{}-{}", line.replace(|c: char| !c.is_ascii_alphanumeric(), "-"), self.asked.fetch_add(1, Relaxed));
         let mut client = self.connect();
         let mut head = format!("{line} HTTP/1.1\r\nconnection: close\r\nx-request-id: {id}\r\n");
         if !headers.iter().any(|header| header.starts_with("host:")) {

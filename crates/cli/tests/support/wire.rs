@@ -98,7 +98,8 @@ pub fn read_answer(bytes: &[u8]) -> Answer {
             rest = after;
             continue;
         }
-        let mut answer = Answer { status, head: fields_of(fields), body: after.to_vec(), trailers: Vec::new(), whole: true };
+        let mut answer =
+            Answer { status, head: fields_of(fields), body: after.to_vec(), trailers: Vec::new(), whole: true };
         if answer.header("transfer-encoding") == Some("chunked") {
             read_chunks(&mut answer, after);
         } else if let Some(length) = answer.header("content-length").and_then(|length| length.parse::<usize>().ok()) {

@@ -37,14 +37,17 @@ pub(super) struct Exchange {
     outcome: Option<Outcome>,
     /// Whether all of the answer was read from the guest.
     complete: bool,
+    /// Whether the answer broke off, so that a client must not take it for whole.
+    broken: bool,
     /// Bytes of a declared length that are still to come.
     declared: Option<u64>,
+    charged: Charged,
     /// `None` once settled.
     work: Option<Work>,
 }
 
 impl Exchange {
-    pub(super) fn new(work: Work, guest: Guest<()>, head: Head) -> Exchange {
+    pub(super) fn new(work: Work, guest: Guest<()>, head: Head, charged: Charged) -> Exchange {
         Exchange {
             guest: Some(guest),
             head,
@@ -54,7 +57,9 @@ impl Exchange {
             trailers: None,
             outcome: None,
             complete: false,
+            broken: false,
             declared: None,
+            charged,
             work: Some(work),
         }
     }
@@ -72,17 +77,16 @@ impl Exchange {
             Ok(response) => response,
             Err(message) => return self.end(Outcome::Failed { code: None, message }),
         };
-        match (whole, self.outcome.take()) {
-            (Whole::Yes, Some(Outcome::Done)) if self.trailers.is_none() => {
+        if let Some(outcome) = self.outcome.take_if(|outcome| self.broken || !answers(outcome)) {
+            return self.end(outcome);
+        }
+        match self.outcome.take_if(|_| whole == Whole::Yes && self.trailers.is_none()) {
+            Some(outcome) => {
                 let body = self.take_gathered();
-                self.settle(Outcome::Done);
+                self.settle(outcome);
                 Reply::Http(response.map(|()| body))
             }
-            (_, outcome @ (None | Some(Outcome::Done))) => {
-                self.outcome = outcome;
-                Reply::Http(response.map(|()| Body::stream(self)))
-            }
-            (_, Some(outcome)) => self.end(outcome),
+            None => Reply::Http(response.map(|()| Body::stream(self))),
         }
     }
 
@@ -141,6 +145,7 @@ impl Exchange {
                     self.guest = None;
                     self.outcome = Some(outcome);
                     self.complete = true;
+                    self.broken = true;
                 }
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) if *method != Method::HEAD => {
@@ -174,6 +179,9 @@ impl Exchange {
                 continue;
             }
             self.declared = self.declared.map(|declared| declared.saturating_sub(count));
+            if self.charged == Charged::WhenWritten {
+                return Poll::Ready(Some(Ok(frame)));
+            }
             let meter = work.meter();
             let charged = meter.charge(Resource::Output, count).and_then(|()| meter.charge(Resource::BytesOut, count));
             return Poll::Ready(Some(charged.map(|()| frame).map_err(|stop| Outcome::Stopped { limit: stop.0 })));
@@ -221,6 +229,20 @@ impl Exchange {
     }
 }
 
+/// Whether the guest's own answer stands: also a guest that says no may have said it in its answer.
+fn answers(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Done | Outcome::Failed { .. })
+}
+
+/// Where the bytes of an answer are charged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Charged {
+    /// Here, as they are read.
+    WhenRead,
+    /// By the stream that the guest writes to.
+    WhenWritten,
+}
+
 /// Whether an answer is known whole.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Whole {
@@ -236,7 +258,7 @@ impl HttpBody for Exchange {
         let this = &mut *self;
         // The guest goes first, so that it is a frame ahead, and a short rest of it ends before its last frame is sent.
         this.poll_guest(cx);
-        if let Some(outcome) = this.outcome.take_if(|outcome| *outcome != Outcome::Done) {
+        if let Some(outcome) = this.outcome.take_if(|outcome| !answers(outcome)) {
             this.frames = None;
             this.settle(outcome);
             return Poll::Ready(Some(Err("the guest did not end well".into())));
@@ -260,7 +282,7 @@ impl HttpBody for Exchange {
         }
         // A trap drops the guest's end of the body, which looks like its end.
         this.poll_guest(cx);
-        if let Some(outcome) = this.outcome.take_if(|outcome| *outcome != Outcome::Done) {
+        if let Some(outcome) = this.outcome.take_if(|outcome| !answers(outcome)) {
             this.settle(outcome);
             return Poll::Ready(Some(Err("the guest did not end well".into())));
         }

@@ -2,7 +2,7 @@
 
 use super::{
     Target,
-    exchange::{Exchange, Frames},
+    exchange::{Charged, Exchange, Frames},
 };
 use crate::{
     entry::{AsyncCall, Ended, Inner, Work},
@@ -29,11 +29,10 @@ pub(crate) async fn answer(entry: Arc<Inner>, mut work: Work, request: Request<B
     };
     let method = request.method().clone();
     let meter = work.meter().clone();
+    // Over the limit the meter has the call stopped: here, when the guest next waits, or at its next tick.
     let request = request.map(|body| {
         body.map_frame(move |frame| {
-            let count = frame.data_ref().map_or(0, Bytes::len) as u64;
-            // Over the limit the meter stops the call at its next tick or host call.
-            let _ = meter.charge(Resource::BytesIn, count);
+            let _ = meter.charge(Resource::BytesIn, frame.data_ref().map_or(0, Bytes::len) as u64);
             frame
         })
     });
@@ -41,7 +40,7 @@ pub(crate) async fn answer(entry: Arc<Inner>, mut work: Work, request: Request<B
     let call = HttpCall { entry, request, answered: answered.clone() };
     let guest = work.drive(slot, sandbox, call);
     let head = Box::new(move |_: &mut std::task::Context<'_>| answered.take());
-    Exchange::new(work, guest, head).answer(&method).await
+    Exchange::new(work, guest, head, Charged::WhenRead).answer(&method).await
 }
 
 /// Where the guest's answer is put for whoever drives the guest.
@@ -92,9 +91,9 @@ where
                 let (request, sent) = Request03::from_http(sandbox.store.data_mut().http().hooks, request);
                 let handled = sandbox.store.run_concurrent(async |accessor| {
                     let answer = match service.handle(accessor, request).await? {
-                        Ok(response) => accessor
-                            .with(|store| response.into_http(store, sent))
-                            .map_err(|error| format!("{error:#}")),
+                        Ok(response) => {
+                            accessor.with(|store| response.into_http(store, sent)).map_err(|error| format!("{error:#}"))
+                        }
                         Err(code) => Err(error_message(&code)),
                     };
                     answered.put(answer);

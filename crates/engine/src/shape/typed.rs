@@ -5,7 +5,9 @@ use crate::{
     entry::{AsyncCall, Ended, Inner, Work},
     program::{Program, Streams},
     sandbox::Sandbox,
-    values::{ArgumentSpace, ComponentSignature, CoreArgument, CoreSignature, Given, PlaceError, ValueError, ValueErrorKind},
+    values::{
+        ArgumentSpace, ComponentSignature, CoreArgument, CoreSignature, Given, PlaceError, ValueError, ValueErrorKind,
+    },
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
@@ -181,7 +183,9 @@ fn unfit(error: &ValueError) -> Ended<String> {
 fn written(result: std::result::Result<String, ValueError>) -> Ended<String> {
     match result {
         Ok(text) => Ended::done(text),
-        Err(error) if error.kind == ValueErrorKind::TooLarge => Ended::with(Outcome::Stopped { limit: Resource::Output }),
+        Err(error) if error.kind == ValueErrorKind::TooLarge => {
+            Ended::with(Outcome::Stopped { limit: Resource::Output })
+        }
         Err(error) => Ended::with(Outcome::Failed { code: None, message: error.to_string() }),
     }
 }

@@ -115,8 +115,11 @@ impl LogStream {
 }
 
 /// Writes control characters, and those that turn the direction of text, as escapes.
-pub(crate) fn escape(text: &str) -> String {
-    let unsafe_character = |c: char| (c.is_control() && c != '\t') || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+pub fn escape(text: &str) -> String {
+    let unsafe_character = |c: char| {
+        (c.is_control() && c != '\t')
+            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     if !text.chars().any(unsafe_character) {
         return text.to_owned();
     }

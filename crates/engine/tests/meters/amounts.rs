@@ -22,28 +22,28 @@ const TYPED: &[Case] = &[
         guest: r#"(module (func (export "f")))"#,
         event: || typed(&[]),
         grants: NONE,
-        expected: "done fuel=1",
+        expected: "done fuel=1 instances=1",
     },
     Case {
         name: "three instructions and a result of one digit",
         guest: r#"(module (func (export "add") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add))"#,
         event: || typed(&["2", "3"]),
         grants: NONE,
-        expected: "done fuel=4 output_bytes=1",
+        expected: "done fuel=4 instances=1 output_bytes=1",
     },
     Case {
         name: "what only shapes control is free",
         guest: r#"(module (func (export "f") nop block loop nop end end i32.const 1 drop return))"#,
         event: || typed(&[]),
         grants: NONE,
-        expected: "done fuel=2",
+        expected: "done fuel=2 instances=1",
     },
     Case {
         name: "a call enters another function",
         guest: r#"(module (func $g nop) (func (export "f") call $g call $g))"#,
         event: || typed(&[]),
         grants: NONE,
-        expected: "done fuel=5",
+        expected: "done fuel=5 instances=1",
     },
     Case {
         name: "a loop of ten rounds of five instructions",
@@ -51,7 +51,7 @@ const TYPED: &[Case] = &[
             (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"#,
         event: || typed(&["10"]),
         grants: NONE,
-        expected: "done fuel=51",
+        expected: "done fuel=51 instances=1",
     },
     Case {
         name: "the branch that is taken",
@@ -59,7 +59,7 @@ const TYPED: &[Case] = &[
             (if (result i32) (local.get 0) (then (i32.const 1)) (else (i32.add (i32.const 2) (i32.const 3))))))"#,
         event: || typed(&["0"]),
         grants: NONE,
-        expected: "done fuel=6 output_bytes=1",
+        expected: "done fuel=6 instances=1 output_bytes=1",
     },
     Case {
         name: "start code is part of the call",
@@ -67,14 +67,15 @@ const TYPED: &[Case] = &[
             (func (export "f") (result i32) global.get $g))"#,
         event: || typed(&[]),
         grants: NONE,
-        expected: "done fuel=5 output_bytes=1",
+        // Wasmtime wraps the start function into one that calls it: 2 more.
+        expected: "done fuel=7 instances=1 output_bytes=1",
     },
     Case {
         name: "memory at its peak",
         guest: r#"(module (memory 1) (func (export "f") (result i32) (memory.grow (i32.const 3))))"#,
         event: || typed(&[]),
         grants: NONE,
-        expected: "done fuel=3 memory_bytes=262144 output_bytes=1",
+        expected: "done fuel=3 memory_bytes=262144 instances=1 output_bytes=1",
     },
     Case {
         name: "elements of tables",
@@ -82,7 +83,17 @@ const TYPED: &[Case] = &[
             (func (export "f") (result i32) (table.grow 1 (ref.null func) (i32.const 4))))"#,
         event: || typed(&[]),
         grants: NONE,
-        expected: "done fuel=4 table_elements=11 output_bytes=1",
+        // An element that is written costs one, as a byte does below.
+        expected: "done fuel=8 table_elements=11 instances=1 output_bytes=1",
+    },
+    Case {
+        name: "instructions on a range cost what they write",
+        guest: r#"(module (memory 1) (func (export "f")
+            (memory.fill (i32.const 0) (i32.const 7) (i32.const 1000))
+            (memory.copy (i32.const 2000) (i32.const 0) (i32.const 500))))"#,
+        event: || typed(&[]),
+        grants: NONE,
+        expected: "done fuel=1509 memory_bytes=65536 instances=1",
     },
     Case {
         name: "a list is copied into fresh pages",
@@ -90,7 +101,7 @@ const TYPED: &[Case] = &[
             (func (export "second") (param i32 i32) (result i32) (i32.load offset=4 (local.get 0))))"#,
         event: || typed(&["[20, 22, 27]"]),
         grants: NONE,
-        expected: "done fuel=3 memory_bytes=131072 output_bytes=2 in_bytes=12",
+        expected: "done fuel=3 memory_bytes=131072 instances=1 output_bytes=2 in_bytes=12",
     },
     Case {
         name: "a component, without what its own adapters cost",
@@ -100,7 +111,7 @@ const TYPED: &[Case] = &[
             (func (export "add") (param "a" s32) (param "b" s32) (result s32) (canon lift (core func $i "add"))))"#,
         event: || typed(&["20", "22"]),
         grants: NONE,
-        expected: "done fuel=4 output_bytes=2",
+        expected: "done fuel=4 instances=1 output_bytes=2",
     },
 ];
 
@@ -151,28 +162,28 @@ const WASI: &[Case] = &[
         guest: SAYS,
         event: || command(""),
         grants: NONE,
-        expected: "done fuel=11 memory_bytes=65536 output_bytes=5 log_bytes=3 out_bytes=8 stdio:2",
+        expected: "done fuel=11 memory_bytes=65536 instances=1 output_bytes=5 log_bytes=3 out_bytes=8 stdio:2",
     },
     Case {
         name: "stdin enters the guest",
         guest: COPIES,
         event: || stdin("12345"),
         grants: NONE,
-        expected: "done fuel=19 memory_bytes=65536 output_bytes=5 in_bytes=5 out_bytes=5 stdio:2",
+        expected: "done fuel=19 memory_bytes=65536 instances=1 output_bytes=5 in_bytes=5 out_bytes=5 stdio:2",
     },
     Case {
         name: "an answer by CGI is counted once",
         guest: CGI,
         event: || get("/"),
         grants: NONE,
-        expected: "done fuel=6 memory_bytes=65536 output_bytes=8 out_bytes=8 stdio:1",
+        expected: "done fuel=6 memory_bytes=65536 instances=1 output_bytes=8 out_bytes=8 stdio:1",
     },
     Case {
         name: "uses of grants",
         guest: ASKS,
         event: || command(""),
         grants: &[(GrantKind::Random, "true")],
-        expected: "done fuel=12 memory_bytes=65536 clock:2 random:1",
+        expected: "done fuel=12 memory_bytes=65536 instances=1 clock:2 random:1",
     },
 ];
 
@@ -186,7 +197,10 @@ fn amounts_are_exact() {
             for _ in 0..2 {
                 let found = shown(&bound.call((case.event)()).1);
                 if found != case.expected {
-                    wrong.push(format!("{} ({allocation:?}):\n  expected {}\n  found    {found}", case.name, case.expected));
+                    wrong.push(format!(
+                        "{} ({allocation:?}):\n  expected {}\n  found    {found}",
+                        case.name, case.expected
+                    ));
                 }
             }
         }

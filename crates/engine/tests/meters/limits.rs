@@ -54,12 +54,12 @@ fn a_limit_of_fuel_stops_a_loop_where_it_says() {
     // The loop takes 1 to enter and 5 a round. Fuel is looked at on entry and at the head of each round.
     let event = || typed(&["10"]);
     for (limit, expected) in [
-        (1_000, "done fuel=51"),
-        (51, "done fuel=51"),
-        (47, "done fuel=47"),
-        (46, "stopped fuel=46"),
-        (20, "stopped fuel=20"),
-        (1, "stopped fuel=1"),
+        (1_000, "done fuel=51 instances=1"),
+        (51, "done fuel=51 instances=1"),
+        (47, "done fuel=47 instances=1"),
+        (46, "stopped fuel=46 instances=1"),
+        (20, "stopped fuel=20 instances=1"),
+        (1, "stopped fuel=1 instances=1"),
     ] {
         let bound = World::default().with(Resource::Fuel, limit).bind(LOOP);
         for _ in 0..2 {
@@ -135,7 +135,8 @@ fn floods_stop_at_their_limit() {
 
 #[test]
 fn a_body_that_floods_is_cut_at_its_limit() {
-    let guest = floods(1).replace("(func (export \"_start\")", "(data (i32.const 16) \"X: y\\n\\n\")\n(func (export \"_start\")");
+    let guest = floods(1)
+        .replace("(func (export \"_start\")", "(data (i32.const 16) \"X: y\\n\\n\")\n(func (export \"_start\")");
     let bound = World::default().with(Resource::Output, 1 << 20).bind(&guest);
     let (sent, receipt) = block_on(async {
         let Reply::Http(answer) = bound.run(get("/")).await else { panic!("expected an answer") };
@@ -195,5 +196,5 @@ fn instances_are_bounded() {
 fn a_limit_that_is_not_met_changes_nothing() {
     let event: fn() -> Event = || typed(&["10"]);
     let world = Resource::ALL.iter().fold(World::default(), |world, &resource| world.with(resource, 60_000 * MS));
-    assert_eq!(shown(&world.bind(LOOP).call(event()).1), "done fuel=51");
+    assert_eq!(shown(&world.bind(LOOP).call(event()).1), "done fuel=51 instances=1");
 }

@@ -5,8 +5,8 @@ use sandbar_call::{
     Settle, Stdio,
 };
 use sandbar_engine::{
-    Allocation, Binding, Compiler, Engine, EngineConfig, Entry, EntryChoice, Fuel, Guest, LoadError, Log, LogRecord, Policy,
-    PoolLimits,
+    Allocation, Binding, Compiler, Engine, EngineConfig, Entry, EntryChoice, Fuel, Guest, LoadError, Log, LogRecord,
+    Policy, PoolLimits,
 };
 use sandbar_grants::{Grants, Volumes};
 use std::{
@@ -145,7 +145,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 /// Calls a typed export with texts.
 pub(crate) fn typed(arguments: &[&str]) -> Event {
     let texts = arguments.iter().map(ToString::to_string).collect();
-    Event::Export { name: None, arguments: Arguments::Texts { texts, result: Notation::Json } }
+    Event::Export { name: None, arguments: Arguments::Texts { texts, result: Notation::Wave } }
 }
 
 /// Calls a function with this on stdin.

@@ -2,10 +2,13 @@
 
 use crate::values::{argument, is_expected};
 use sandbar_engine::inspect;
-use std::{borrow::Cow, collections::HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+};
 use wasmtime::{
-    Engine, Extern, Func, Global, GlobalType, Instance, Linker, Memory, MemoryType, Module, Mutability, Ref, RefType, Store,
-    Table, TableType, ThrownException, Trap, Val, ValType,
+    Engine, Extern, Func, Global, GlobalType, Instance, Linker, Memory, MemoryType, Module, Mutability, Ref, RefType,
+    Store, Table, TableType, ThrownException, Trap, Val, ValType,
 };
 use wast::{
     QuoteWat, QuoteWatTest, Wast, WastArg, WastDirective, WastExecute, WastInvoke, WastRet, Wat,
@@ -15,9 +18,12 @@ use wast::{
 };
 
 /// What a script held.
+#[derive(Default)]
 pub(crate) struct Ran {
     pub(crate) assertions: usize,
     pub(crate) modules: usize,
+    /// Lines of directives that did not hold, with what was expected and found.
+    pub(crate) failed: BTreeMap<usize, String>,
 }
 
 type Done<T = ()> = Result<T, String>;
@@ -33,11 +39,11 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("null exception reference", "null reference"),
 ];
 
-/// Runs a script to its end, or to the first directive that does not hold.
+/// Runs a script to its end.
 pub(crate) fn run(engine: &Engine, text: &str) -> Done<Ran> {
     with_directives(text, |directives| {
         let mut script = Script::new(engine)?;
-        let mut ran = Ran { assertions: 0, modules: 0 };
+        let mut ran = Ran::default();
         for directive in directives {
             let line = directive.span().linecol_in(text).0 + 1;
             let counts = match &directive {
@@ -45,7 +51,9 @@ pub(crate) fn run(engine: &Engine, text: &str) -> Done<Ran> {
                 _ => &mut ran.assertions,
             };
             *counts += 1;
-            script.direct(directive).map_err(|error| format!("line {line}: {error}"))?;
+            if let Err(error) = script.direct(directive) {
+                ran.failed.insert(line, error);
+            }
         }
         Ok(ran)
     })
@@ -286,4 +294,3 @@ fn spectest(linker: &mut Linker<()>, store: &mut Store<()>) -> wasmtime::Result<
     linker.define(&mut *store, "spectest", "memory", memory)?;
     Ok(())
 }
-

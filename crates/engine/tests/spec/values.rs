@@ -1,9 +1,7 @@
 //! Values of the spec suite: arguments, and what a result is expected to be.
 
 use wasmtime::{AnyRef, ExternRef, Result, Store, Val, bail};
-use wast::core::{
-    AbstractHeapType, HeapType, NanPattern, V128Pattern, WastArgCore, WastRetCore,
-};
+use wast::core::{AbstractHeapType, HeapType, NanPattern, V128Pattern, WastArgCore, WastRetCore};
 
 /// A quiet NaN without any other payload.
 const F32_NAN: u32 = 0x7fc0_0000;

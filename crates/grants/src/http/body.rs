@@ -29,12 +29,20 @@ impl HttpBody for Outgoing {
     type Error = HttpError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        Poll::Ready(frame.map(|frame| {
-            let frame = frame.map_err(|error| HttpError::RequestBody(error.to_string()))?;
-            charge(&frame, &self.meter, Resource::BytesOut)?;
-            Ok(frame)
-        }))
+        loop {
+            let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+            // HTTP/2 would queue empty frames past its flow control.
+            if let Some(Ok(frame)) = &frame
+                && frame.data_ref().is_some_and(Bytes::is_empty)
+            {
+                continue;
+            }
+            return Poll::Ready(frame.map(|frame| {
+                let frame = frame.map_err(|error| HttpError::RequestBody(error.to_string()))?;
+                charge(&frame, &self.meter, Resource::BytesOut)?;
+                Ok(frame)
+            }));
+        }
     }
 
     fn is_end_stream(&self) -> bool {

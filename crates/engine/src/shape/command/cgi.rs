@@ -6,7 +6,7 @@ use crate::{
     entry::{AsyncCall, Ended, Inner, Work},
     program::{Program, Streams},
     sandbox::Sandbox,
-    shape::exchange::{Exchange, Frames},
+    shape::exchange::{Charged, Exchange, Frames},
     stdio::Pipe,
 };
 use bytes::{Bytes, BytesMut};
@@ -30,19 +30,24 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 pub(crate) async fn answer_http(entry: Arc<Inner>, mut work: Work, request: Request<Body>) -> Reply {
     let (parts, input) = request.into_parts();
     let env = environment(&parts, &input);
-    let args: Vec<String> =
-        std::iter::once(entry.program.name.to_string()).chain(entry.program.binding().grants.args.iter().cloned()).collect();
+    let args: Vec<String> = std::iter::once(entry.program.name.to_string())
+        .chain(entry.program.binding().grants.args.iter().cloned())
+        .collect();
     let (slot, sandbox) = match work.sandbox(Streams { host: false, args: &args, env: &env }).await {
         Ok(taken) => taken,
         Err(outcome) => return work.end(outcome),
     };
     let stdout = sandbox.store.data().stdout.clone();
     let ended = Arc::new(AtomicBool::new(false));
-    let call = CgiCall { command: CommandCall { entry, input, whole_output: false }, ended: ended.clone(), stdout: stdout.clone() };
+    let call = CgiCall {
+        command: CommandCall { entry, input, whole_output: false },
+        ended: ended.clone(),
+        stdout: stdout.clone(),
+    };
     let guest = work.drive(slot, sandbox, call);
     let mut seen = BytesMut::new();
     let head = Box::new(move |cx: &mut Context<'_>| read_head(&stdout, &ended, &mut seen, cx));
-    Exchange::new(work, guest, head).answer(&parts.method).await
+    Exchange::new(work, guest, head, Charged::WhenWritten).answer(&parts.method).await
 }
 
 /// The request as meta-variables, RFC 3875 section 4.1.
@@ -89,8 +94,10 @@ fn environment(parts: &Parts, input: &Body) -> Vec<(String, String)> {
 /// Credentials stay with the server (RFC 3875 section 4.1.18), and `Proxy` would be taken for a setting of libraries
 /// (CVE-2016-5385). A name with `_` would be mistaken for another.
 fn passed(name: &HeaderName) -> bool {
-    !matches!(*name, header::AUTHORIZATION | header::PROXY_AUTHORIZATION | header::CONTENT_TYPE | header::CONTENT_LENGTH)
-        && name != "proxy"
+    !matches!(
+        *name,
+        header::AUTHORIZATION | header::PROXY_AUTHORIZATION | header::CONTENT_TYPE | header::CONTENT_LENGTH
+    ) && name != "proxy"
         && !name.as_str().contains('_')
 }
 
@@ -156,7 +163,9 @@ fn read_head(
         match stdout.poll_next(cx) {
             Poll::Ready(chunk) => seen.extend_from_slice(&chunk),
             Poll::Pending if has_ended && seen.is_empty() => return Some(Err("the command answered nothing".into())),
-            Poll::Pending if has_ended => return Some(Err("expected CGI header lines and an empty line on stdout".into())),
+            Poll::Pending if has_ended => {
+                return Some(Err("expected CGI header lines and an empty line on stdout".into()));
+            }
             Poll::Pending => return None,
         }
     }
@@ -178,7 +187,8 @@ fn parse_head(head: &[u8]) -> std::result::Result<Response<()>, String> {
     let mut status = None;
     for line in head.split(|&byte| byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let malformed = || format!("expected a CGI header line `Name: value`, found `{}`", String::from_utf8_lossy(line));
+        let malformed =
+            || format!("expected a CGI header line `Name: value`, found `{}`", String::from_utf8_lossy(line));
         let colon = line.iter().position(|&byte| byte == b':').ok_or_else(malformed)?;
         let (name, value) = line.split_at(colon);
         let value = value.get(1..).unwrap_or_default().trim_ascii();
