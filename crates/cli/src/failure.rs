@@ -1,8 +1,15 @@
 //! What a command fails with: a kind, which decides the exit code, a message, and what to type.
 
 use sandbar_app::AppError;
-use sandbar_engine::{CompileError, LoadError};
-use std::fmt::Display;
+use sandbar_call::Shape;
+use sandbar_engine::{
+    CompileError, LoadError,
+    inspect::{Candidate, ShapeError},
+};
+use std::{error::Error, fmt::Display};
+
+/// How many ways to call a guest a hint shows.
+const COMMANDS_SHOWN: usize = 3;
 
 /// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +61,12 @@ impl Failure {
         Failure { kind, message: message.to_string(), hint: None, manifest: None }
     }
 
+    /// An error with its cause.
+    pub(crate) fn caused(kind: Kind, error: &dyn Error) -> Failure {
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        Failure::new(kind, format!("{error}{cause}"))
+    }
+
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());
@@ -79,10 +92,24 @@ impl Failure {
             if matches!(error, LoadError::Read { .. }) { error.to_string() } else { format!("`{what}`: {error}") };
         let hint = match error {
             LoadError::TooLarge { limit, needs, .. } => Some(format!("let it in with `--{limit} {needs}`")),
+            LoadError::Shape(ShapeError::Missing { candidates, .. } | ShapeError::Ambiguous { candidates }) => {
+                commands(candidates)
+            }
             error => error.hint(),
         };
         Failure { hint, ..Failure::new(kind, message) }
     }
+}
+
+/// The commands that call a guest in one of these ways.
+fn commands(candidates: &[Candidate]) -> Option<String> {
+    let commands = candidates.iter().take(COMMANDS_SHOWN).map(|candidate| match (candidate.shape, &candidate.export) {
+        (Shape::Command, _) => "`sandbar run GUEST`".to_owned(),
+        (Shape::Function | Shape::Typed, Some(export)) => format!("`sandbar call GUEST {export}`"),
+        (Shape::Function | Shape::Typed | Shape::Http, _) => "`sandbar up GUEST`".to_owned(),
+    });
+    let commands: Vec<_> = commands.collect();
+    (!commands.is_empty()).then(|| commands.join(" or "))
 }
 
 impl From<AppError> for Failure {
@@ -94,7 +121,7 @@ impl From<AppError> for Failure {
             AppError::Engine(error) => Failure::load("engine", &error),
             AppError::Tls(error) => Failure::new(Kind::NoInput, error),
             AppError::Listen(error) => Failure::new(Kind::Unavailable, error),
-            AppError::Ledger(error) => Failure::new(Kind::Unavailable, error),
+            AppError::Ledger(error) => Failure::caused(Kind::Unavailable, &error),
             AppError::System(error) => Failure::new(Kind::Unavailable, format!("can't start: {error}")),
         }
     }

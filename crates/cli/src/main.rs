@@ -10,6 +10,7 @@ mod grants;
 mod host;
 mod limits;
 mod outcome;
+mod terms;
 
 use arguments::{Arguments, Command};
 use clap::Parser;

@@ -1,5 +1,7 @@
 //! The first thing that anyone tries: `sandbar up examples/quickstart`, and a real client on each route.
 
+#![allow(clippy::unwrap_used, reason = "tests end loudly")]
+
 use sandbar_testkit::process::{Server, run, sandbar};
 use std::{path::Path, process::Command, time::Duration};
 

@@ -1,7 +1,7 @@
 //! Measures what a fresh sandbox and a typed call cost, in process and on one thread: `cargo xtask bench inproc` runs it.
-//! Prints one JSON object a line: the name of a figure, its median in nanoseconds and how many rounds it is of.
+//! An argument names the only figure to take. Prints one JSON object a line: the name of a figure, its median in nanoseconds and how many rounds it is of.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench ends loudly")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a bench ends loudly")]
 
 use sandbar_call::{Arguments, Body, Call, CallId, Event, Limits, Origin, Outcome, Receipt, Reply, Resource, Run};
 use sandbar_engine::{
@@ -89,6 +89,9 @@ fn main() {
 }
 
 fn figure(name: &str, count: usize, mut run: impl FnMut(usize)) {
+    if std::env::args().nth(1).is_some_and(|only| !only.starts_with('-') && only != name) {
+        return;
+    }
     run(count / 10);
     let mut rounds: Vec<f64> = (0..ROUNDS)
         .map(|_| {

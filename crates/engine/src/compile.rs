@@ -84,12 +84,17 @@ fn converse(mut child: Child, job: &Job, guest: &[u8], time: Duration) -> Result
     });
     // The child reads all of its input before it writes; one that ends early shows as a broken pipe and in its answer.
     let job = serde_json::to_vec(job).map_err(|error| CompileError::Process(error.into()))?;
-    let _ = stdin.write_all(&job).and_then(|()| stdin.write_all(b"\n")).and_then(|()| stdin.write_all(guest));
-    drop(stdin);
-    let answer = answer.recv_timeout(time);
-    if answer.is_err() {
-        let _ = child.kill();
-    }
+    let answer = thread::scope(|scope| {
+        // Beside the wait, since a child that does not read must not hold the deadline up.
+        scope.spawn(move || {
+            let _ = stdin.write_all(&job).and_then(|()| stdin.write_all(b"\n")).and_then(|()| stdin.write_all(guest));
+        });
+        let answer = answer.recv_timeout(time);
+        if answer.is_err() {
+            let _ = child.kill();
+        }
+        answer
+    });
     let status = child.wait().map_err(CompileError::Process)?;
     let _ = reader.join();
     let mut answer = answer.map_err(|_| CompileError::Time(time))?.map_err(CompileError::Process)?;

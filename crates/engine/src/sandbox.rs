@@ -63,6 +63,9 @@ impl Sandbox {
     /// Turns to a call, and notes in its receipt who serves it.
     pub(crate) fn begin(&mut self, call: CallId, draft: &mut Draft, program: &Program) {
         let meter = draft.meter().clone();
+        if program.tuning().fuel {
+            let _ = self.store.fuel_async_yield_interval(Some(FUEL_COUNTED));
+        }
         self.turn(call, &meter, draft.started_ns(), program);
         if self.fuel.is_some() {
             draft.fuel_metered();
@@ -76,10 +79,10 @@ impl Sandbox {
         state.tap.turn(meter.clone());
         state.stderr.turn(call);
         state.limiter.begin(meter);
-        self.metered = program.tuning().fuel;
-        if self.metered {
-            let _ = self.store.fuel_async_yield_interval(Some(FUEL_COUNTED));
+        if !matches!(self.instance, Instance::Unborn) {
+            let _ = meter.charge(Resource::Instances, program.core_instances());
         }
+        self.metered = program.tuning().fuel;
         self.turn_again(meter, started_ns);
     }
 
@@ -155,9 +158,6 @@ impl Sandbox {
     /// Says that ticks of the epoch let the guest go on.
     pub(crate) fn keep_thread(&mut self) {
         self.store.data_mut().ticks = Ticks::Continue;
-        if self.metered {
-            let _ = self.store.fuel_async_yield_interval(None);
-        }
     }
 }
 

@@ -25,9 +25,7 @@ pub(crate) use {
     self::core::{CoreArgument, CoreSignature},
     component::ComponentSignature,
     error::{ValueError, ValueErrorKind},
-    example::example_of,
     space::{ArgumentSpace, PlaceError},
-    wit::type_text,
 };
 
 /// The longest text of all JSON arguments of one call, in bytes.
@@ -56,14 +54,4 @@ pub(crate) enum Given<'a> {
     Json(&'a [u8]),
     /// One text for each argument, as on a command line.
     Wave(&'a [String]),
-}
-
-impl Given<'_> {
-    /// The notation that results come back in.
-    pub(crate) fn notation(self) -> Notation {
-        match self {
-            Given::Json(_) => Notation::Json,
-            Given::Wave(_) => Notation::Wave,
-        }
-    }
 }

@@ -3,10 +3,8 @@
 use crate::{
     console::{CallLog, Console},
     failure::{Failure, Kind},
-    grants::GrantFlags,
-    host,
-    limits::LimitFlags,
-    outcome,
+    host, outcome,
+    terms::Terms,
 };
 use clap::Args;
 use http_body_util::BodyExt;
@@ -44,16 +42,14 @@ pub(crate) struct CallCommand {
     #[arg(long, value_name = "FILE|-")]
     receipt: Option<PathBuf>,
     #[command(flatten)]
-    grants: GrantFlags,
-    #[command(flatten)]
-    limits: LimitFlags,
+    terms: Terms,
 }
 
 pub(crate) fn run(call: CallCommand, console: &Console) -> Result<ExitCode, Failure> {
     let engine = host::engine(Allocation::OnDemand)?;
     let guest = host::guest(&call.guest, console)?;
     let choice = EntryChoice { export: Some(call.export.clone()), ..EntryChoice::default() };
-    let entry = bind(&engine, &guest, &call.grants, &call.limits, choice, console)?;
+    let entry = bind(&engine, &guest, &call.terms, choice, console)?;
     let arguments = match entry.shape() {
         Shape::Function if call.args.is_empty() => Arguments::Stdin(read_stdin()?),
         Shape::Command | Shape::Function | Shape::Typed | Shape::Http => {
@@ -80,14 +76,13 @@ pub(crate) fn run(call: CallCommand, console: &Console) -> Result<ExitCode, Fail
 pub(crate) fn bind(
     engine: &Engine,
     guest: &Guest,
-    grants: &GrantFlags,
-    limits: &LimitFlags,
+    terms: &Terms,
     choice: EntryChoice,
     console: &Console,
 ) -> Result<Entry, Failure> {
     let binding = Binding {
-        grants: grants.admit()?,
-        limits: limits.for_one_call(),
+        grants: terms.grants.admit()?,
+        limits: terms.limits.for_one_call(),
         fuel: Fuel::WhereLimited,
         policy: Policy::Fresh,
         pool: PoolLimits::default(),

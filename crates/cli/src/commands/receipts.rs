@@ -48,7 +48,7 @@ pub(crate) struct Receipts {
 pub(crate) fn run(command: &Receipts, console: &Console) -> Result<ExitCode, Failure> {
     let path = file(&command.path)?;
     let mode = if command.follow { Mode::Follow } else { Mode::ToTheEnd };
-    let mut records = Records::open(&path, mode).map_err(|error| Failure::new(Kind::NoInput, &error))?;
+    let mut records = Records::open(&path, mode).map_err(|error| Failure::caused(Kind::NoInput, &error))?;
     let filter = command.filter();
     let mut stdout = io::stdout().lock();
     let mut torn = false;
@@ -66,7 +66,7 @@ pub(crate) fn run(command: &Receipts, console: &Console) -> Result<ExitCode, Fai
                         return Ok(ExitCode::SUCCESS);
                     }
                 }
-                Err(error @ RecordError::File { .. }) => return Err(Failure::new(Kind::NoInput, &error)),
+                Err(error @ RecordError::File { .. }) => return Err(Failure::caused(Kind::NoInput, &error)),
                 Err(error) => {
                     torn = true;
                     console.error(&error.to_string(), None);

@@ -1,7 +1,7 @@
 //! `sandbar run`: runs a command.
 
 use super::call::{Delivered, deliver, write_receipt};
-use crate::{console::Console, failure::Failure, grants::GrantFlags, host, limits::LimitFlags};
+use crate::{console::Console, failure::Failure, host, terms::Terms};
 use clap::Args;
 use sandbar_call::{Event, Reply, Shape, Stdio};
 use sandbar_engine::{Allocation, EntryChoice};
@@ -22,16 +22,14 @@ pub(crate) struct RunCommand {
     #[arg(long, value_name = "FILE|-")]
     receipt: Option<PathBuf>,
     #[command(flatten)]
-    grants: GrantFlags,
-    #[command(flatten)]
-    limits: LimitFlags,
+    terms: Terms,
 }
 
 pub(crate) fn run(run: RunCommand, console: &Console) -> Result<ExitCode, Failure> {
     let engine = host::engine(Allocation::OnDemand)?;
     let guest = host::guest(&run.guest, console)?;
     let choice = EntryChoice { shape: Some(Shape::Command), ..EntryChoice::default() };
-    let entry = super::call::bind(&engine, &guest, &run.grants, &run.limits, choice, console)?;
+    let entry = super::call::bind(&engine, &guest, &run.terms, choice, console)?;
     let name = run.guest.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let args = std::iter::once(name).chain(run.args).collect();
     let event = Event::Command { args, stdio: Stdio::Host };

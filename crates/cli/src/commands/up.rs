@@ -70,11 +70,8 @@ pub(crate) fn run(up: Up, console: &Console) -> Result<ExitCode, Failure> {
     announce(&app, console);
     let early = early.lock().unwrap_or_else(PoisonError::into_inner).take();
     early.into_iter().flatten().for_each(|notice| console.notice(notice));
-    loop {
-        match wakes.recv() {
-            Ok(Wake::Reload) => app.reload(up.manifest().map_err(AppError::Manifest)),
-            Ok(Wake::End) | Err(_) => break,
-        }
+    while let Ok(Wake::Reload) = wakes.recv() {
+        app.reload(up.manifest().map_err(AppError::Manifest));
     }
     Ok(end(&app, &wakes, console))
 }
@@ -180,7 +177,7 @@ fn end(app: &Arc<App>, wakes: &mpsc::Receiver<Wake>, console: &Console) -> ExitC
     let within = app.drain_time();
     let (done, drained) = mpsc::channel();
     let draining = app.clone();
-    let drain = thread::spawn(move || drop(done.send(draining.drain(within))));
+    let drain = thread::spawn(move || done.send(draining.drain(within)).is_ok());
     let drained = loop {
         match drained.recv_timeout(Duration::from_millis(20)) {
             Ok(drained) => break drained,

@@ -5,21 +5,21 @@ use serde_json::Value;
 use std::thread;
 
 /// One guest, one request to it, and how that has to end.
-pub struct Case {
+pub(crate) struct Case {
     /// The guest's name and path.
-    pub name: &'static str,
-    pub file: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) file: &'static str,
     /// Lines of its table.
-    pub more: &'static str,
-    pub body: &'static str,
+    pub(crate) more: &'static str,
+    pub(crate) body: &'static str,
     /// The status that the client gets.
-    pub status: u16,
+    pub(crate) status: u16,
     /// How the receipt says that the call ended.
-    pub ends: &'static str,
+    pub(crate) ends: &'static str,
 }
 
 /// Asks each guest once, all at the same time, and checks how it ended. Gives the receipts, in the order of the cases.
-pub fn check(app: &str, tables: &str, cases: &[Case]) -> Vec<Value> {
+pub(crate) fn check(app: &str, tables: &str, cases: &[Case]) -> Vec<Value> {
     let guests =
         cases.iter().map(|case| guest(case.name, case.file, case.more) + &route(&format!("/{}", case.name), case.name));
     let app = App::serve(app, &(tables.to_owned() + &guests.collect::<String>()));

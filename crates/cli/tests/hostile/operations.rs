@@ -37,7 +37,7 @@ fn a_server_that_is_told_to_end_finishes_its_calls() {
             let asking: Vec<_> = (0..2)
                 .map(|_| {
                     scope.spawn(move || {
-                        while let Ok(stream) = TcpStream::connect(app.server.address()) {
+                        while let Ok(stream) = TcpStream::connect(app.address()) {
                             drop(stream);
                             let Some(asked) = try_ask(app) else { return };
                             assert!(asked == (200, true) || ending.load(SeqCst) && asked.0 == 0, "{asked:?}");
@@ -69,7 +69,7 @@ fn a_server_that_is_told_to_end_finishes_its_calls() {
 
 /// One short request; `None` where nobody listens any more.
 fn try_ask(app: &App) -> Option<(u16, bool)> {
-    let address = app.server.address();
+    let address = app.address();
     TcpStream::connect(address).ok()?;
     let mut client = std::panic::catch_unwind(|| Client::connect(address)).ok()?;
     client.send(b"GET /status/200 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
@@ -90,7 +90,7 @@ fn what_does_not_end_in_time_is_cut() {
             calls(app, 3.0);
             for _ in 0..signals {
                 app.server.signal(Signal::TERM).unwrap();
-                until("an end of readiness", || (TcpStream::connect(app.server.address()).is_err()).then_some(()));
+                until("an end of readiness", || (TcpStream::connect(app.address()).is_err()).then_some(()));
             }
             for asked in asked {
                 let answer = asked.join().unwrap().answer;

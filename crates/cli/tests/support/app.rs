@@ -16,10 +16,10 @@ use std::{
 };
 
 /// Bounds what ends by itself: long enough for a busy machine, short enough for whoever waits for a broken build.
-pub const TIME: Duration = Duration::from_secs(60);
+pub(crate) const TIME: Duration = Duration::from_secs(60);
 
 /// Bounds what takes milliseconds: a deadline of 300 ms has to end well within it.
-pub const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// How often something is looked for.
 const LOOK: Duration = Duration::from_millis(5);
@@ -36,7 +36,7 @@ queue_max = 100000
 ";
 
 /// Finds a guest: text below `guests/wat`, or what was built from `guests`.
-pub fn guest_file(file: &str) -> PathBuf {
+pub(crate) fn guest_file(file: &str) -> PathBuf {
     let folder = if file.ends_with(".wat") { "guests/wat" } else { "guests/target/sandbar" };
     let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(folder).join(file);
     let path = path.canonicalize();
@@ -44,30 +44,30 @@ pub fn guest_file(file: &str) -> PathBuf {
 }
 
 /// A guest's table. `more` is lines of TOML: `limits = { wall = "300ms" }`.
-pub fn guest(name: &str, file: &str, more: &str) -> String {
+pub(crate) fn guest(name: &str, file: &str, more: &str) -> String {
     let path = if Path::new(file).is_absolute() { file.into() } else { guest_file(file) };
     format!("[guests.{name}]\npath = {path:?}\n{more}\n\n")
 }
 
 /// A route to a guest.
-pub fn route(route: &str, guest: &str) -> String {
+pub(crate) fn route(route: &str, guest: &str) -> String {
     format!("[[http]]\nroute = \"{route}\"\nguest = \"{guest}\"\n\n")
 }
 
 /// The program, with the artifacts of all tests in one cache.
-pub fn sandbar() -> Command {
+pub(crate) fn sandbar() -> Command {
     let mut command = process::sandbar().unwrap();
     command.env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
     command
 }
 
 /// Runs the program to its end.
-pub fn finish<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>, stdin: &[u8]) -> Finished {
+pub(crate) fn finish<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>, stdin: &[u8]) -> Finished {
     process::run(sandbar().args(arguments), stdin, TIME).unwrap()
 }
 
 /// A folder of its own for a test, empty.
-pub fn empty_folder(name: &str) -> PathBuf {
+pub(crate) fn empty_folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
@@ -75,59 +75,63 @@ pub fn empty_folder(name: &str) -> PathBuf {
 }
 
 /// A folder with a manifest: what every app has, and these tables.
-pub fn app_folder(name: &str, tables: &str) -> PathBuf {
+pub(crate) fn app_folder(name: &str, tables: &str) -> PathBuf {
     let folder = empty_folder(name);
     write_manifest(&folder, tables);
     folder
 }
 
 /// Writes, or replaces, the manifest of a folder.
-pub fn write_manifest(folder: &Path, tables: &str) {
+pub(crate) fn write_manifest(folder: &Path, tables: &str) {
     let healthy = guest("healthy", "double.wasm", "") + &route("POST /healthy", "healthy");
     fs::write(folder.join("sandbar.toml"), format!("{HEAD}\n{healthy}{tables}")).unwrap();
 }
 
 /// An app that is served until it is dropped.
-pub struct App {
-    pub folder: PathBuf,
-    pub server: Server,
+pub(crate) struct App {
+    pub(crate) folder: PathBuf,
+    pub(crate) server: Server,
+    address: SocketAddr,
     admin: SocketAddr,
     asked: AtomicU64,
 }
 
 /// What was answered to a request, and the request's id, which names its receipt.
-pub struct Asked {
-    pub id: String,
-    pub answer: Answer,
+pub(crate) struct Asked {
+    pub(crate) id: String,
+    pub(crate) answer: Answer,
 }
 
 impl App {
     /// Serves what every app has, and these tables.
-    pub fn serve(name: &str, tables: &str) -> App {
+    pub(crate) fn serve(name: &str, tables: &str) -> App {
         App::start(sandbar(), app_folder(name, tables), &[])
     }
 
     /// Serves the app of a folder.
-    pub fn start(mut command: Command, folder: PathBuf, flags: &[&str]) -> App {
+    pub(crate) fn start(mut command: Command, folder: PathBuf, flags: &[&str]) -> App {
         command.arg("up").arg(&folder).args(["--listen", "127.0.0.1:0"]).args(flags);
         let server = Server::start(command).unwrap();
-        const SAYS: &str = "admin on http://";
-        server.wait_for(SAYS, TIME).unwrap();
+        const ADMIN: &str = "admin on http://";
+        server.wait_for(ADMIN, TIME).unwrap();
         let said = server.stderr();
-        let address = said.split_once(SAYS).unwrap().1;
-        let end = address.find(|c: char| !(c.is_ascii_digit() || ".:".contains(c))).unwrap_or(address.len());
-        let admin = address[..end].parse().unwrap();
-        App { folder, server, admin, asked: AtomicU64::new(0) }
+        let (address, admin) = (address_after(&said, "://"), address_after(&said, ADMIN));
+        App { folder, server, address, admin, asked: AtomicU64::new(0) }
+    }
+
+    /// Where it listens; with TLS too.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Sends a request, `GET /path`, on a connection of its own, and reads its answer.
-    pub fn ask(&self, line: &str, headers: &[&str], body: &[u8]) -> Asked {
+    pub(crate) fn ask(&self, line: &str, headers: &[&str], body: &[u8]) -> Asked {
         let id =
             format!("{}-{}", line.replace(|c: char| !c.is_ascii_alphanumeric(), "-"), self.asked.fetch_add(1, Relaxed));
         let mut client = self.connect();
         let mut head = format!("{line} HTTP/1.1\r\nconnection: close\r\nx-request-id: {id}\r\n");
         if !headers.iter().any(|header| header.starts_with("host:")) {
-            head += &format!("host: {}\r\n", self.server.address());
+            head += &format!("host: {}\r\n", self.address);
         }
         if !body.is_empty() || line.starts_with("POST") {
             head += &format!("content-length: {}\r\n", body.len());
@@ -139,58 +143,64 @@ impl App {
         Asked { id, answer: client.answer() }
     }
 
-    pub fn get(&self, path: &str) -> Asked {
+    pub(crate) fn get(&self, path: &str) -> Asked {
         self.ask(&format!("GET {path}"), &[], b"")
     }
 
     /// Asks the healthy guest, which has to answer rightly.
-    pub fn is_healthy(&self) {
+    pub(crate) fn is_healthy(&self) {
         let answer = self.ask("POST /healthy", &[], br#"{"name":"Ada","value":21}"#).answer;
         let right = r#"{"message":"Hello, Ada. Your value was doubled!","processed_value":42}"#;
         assert_eq!((answer.status, answer.text().as_str()), (200, right));
     }
 
     /// Opens a connection.
-    pub fn connect(&self) -> Client {
-        Client::connect(self.server.address())
+    pub(crate) fn connect(&self) -> Client {
+        Client::connect(self.address)
     }
 
     /// Asks the admin listener.
-    pub fn admin(&self, path: &str) -> Answer {
+    pub(crate) fn admin(&self, path: &str) -> Answer {
         let mut client = Client::connect(self.admin);
         client.send(format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.admin).as_bytes());
         client.answer()
     }
 
     /// The value of a metric, by its name with its labels.
-    pub fn metric(&self, name: &str) -> f64 {
+    pub(crate) fn metric(&self, name: &str) -> f64 {
         let text = self.admin("/metrics").text();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("there is no metric `{name}` in:\n{text}")).parse().unwrap()
     }
 
     /// All receipts until now.
-    pub fn receipts(&self) -> Vec<Value> {
+    pub(crate) fn receipts(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.folder.join("receipts.jsonl")).unwrap_or_default();
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Waits for the receipt of a request.
-    pub fn receipt(&self, id: &str) -> Value {
+    pub(crate) fn receipt(&self, id: &str) -> Value {
         until(&format!("a receipt of `{id}`"), || self.receipts().into_iter().find(|receipt| receipt["event"] == id))
     }
 
     /// Waits for a receipt of a guest that ended so.
-    pub fn receipt_of(&self, guest: &str, how: &str) -> Value {
+    pub(crate) fn receipt_of(&self, guest: &str, how: &str) -> Value {
         until(&format!("a receipt of `{guest}`, `{how}`, in {:?}", self.folder), || {
             self.receipts().into_iter().find(|receipt| receipt["guest"] == guest && ended(receipt) == how)
         })
     }
 }
 
+fn address_after(said: &str, before: &str) -> SocketAddr {
+    let address = said.split_once(before).unwrap().1;
+    let end = address.find(|c: char| !(c.is_ascii_digit() || ".:".contains(c))).unwrap_or(address.len());
+    address[..end].parse().unwrap()
+}
+
 /// Waits until there is something.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -202,7 +212,7 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// How a receipt says that its call ended: `done`, `failed 3`, `stopped wall`, `refused busy`, …
-pub fn ended(receipt: &Value) -> String {
+pub(crate) fn ended(receipt: &Value) -> String {
     let outcome = &receipt["outcome"];
     let detail = ["limit", "code"].iter().find_map(|key| outcome.get(key).filter(|value| !value.is_null()));
     let detail = detail.or(outcome["why"].get("because"));
@@ -211,6 +221,6 @@ pub fn ended(receipt: &Value) -> String {
 }
 
 /// How much a receipt says was used.
-pub fn used(receipt: &Value, field: &str) -> u64 {
+pub(crate) fn used(receipt: &Value, field: &str) -> u64 {
     receipt["used"][field].as_u64().unwrap_or_default()
 }

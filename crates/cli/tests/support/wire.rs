@@ -9,23 +9,23 @@ use std::{
 };
 
 /// A connection.
-pub struct Client(TcpStream);
+pub(crate) struct Client(TcpStream);
 
 /// An answer, as it came. `status` is 0 where none came.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// The lines of its head, names in lower case.
-    pub head: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    pub(crate) head: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
     /// Lines after the last chunk.
-    pub trailers: Vec<(String, String)>,
+    pub(crate) trailers: Vec<(String, String)>,
     /// Whether the body came to its proper end.
-    pub whole: bool,
+    pub(crate) whole: bool,
 }
 
 impl Client {
-    pub fn connect(address: SocketAddr) -> Client {
+    pub(crate) fn connect(address: SocketAddr) -> Client {
         let stream = TcpStream::connect_timeout(&address, TIME).unwrap();
         stream.set_read_timeout(Some(TIME)).unwrap();
         stream.set_write_timeout(Some(TIME)).unwrap();
@@ -34,12 +34,12 @@ impl Client {
     }
 
     /// Writes; a server that has heard enough may have closed.
-    pub fn send(&mut self, bytes: &[u8]) -> bool {
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> bool {
         self.0.write_all(bytes).is_ok()
     }
 
     /// Reads until this text has come.
-    pub fn until(&mut self, text: &str) -> String {
+    pub(crate) fn until(&mut self, text: &str) -> String {
         let mut read = Vec::new();
         while !String::from_utf8_lossy(&read).contains(text) {
             let mut byte = [0];
@@ -52,7 +52,7 @@ impl Client {
     }
 
     /// Reads until the server closes.
-    pub fn rest(&mut self) -> Vec<u8> {
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut read = Vec::new();
         match self.0.read_to_end(&mut read) {
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
@@ -64,28 +64,28 @@ impl Client {
     }
 
     /// Reads the one answer of a connection that closes after it.
-    pub fn answer(&mut self) -> Answer {
+    pub(crate) fn answer(&mut self) -> Answer {
         read_answer(&self.rest())
     }
 
     /// Says that nothing more will come.
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         let _ = self.0.shutdown(Shutdown::Write);
     }
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
 /// Takes an answer apart, after those that are only interim.
-pub fn read_answer(bytes: &[u8]) -> Answer {
+pub(crate) fn read_answer(bytes: &[u8]) -> Answer {
     let mut rest = bytes;
     loop {
         let Some((head, after)) = split(rest, b"\r\n\r\n") else {

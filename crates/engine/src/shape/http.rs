@@ -45,10 +45,13 @@ pub(crate) async fn answer(entry: Arc<Inner>, mut work: Work, request: Request<B
 
 /// Where the guest's answer is put for whoever drives the guest.
 #[derive(Clone, Default)]
-struct Answered(Arc<Mutex<Option<Result<Response<WasiBody>, String>>>>);
+struct Answered(Arc<Mutex<Option<Answer>>>);
+
+/// A response, or what the guest answered instead.
+type Answer = Result<Response<WasiBody>, String>;
 
 impl Answered {
-    fn put(&self, answer: Result<Response<WasiBody>, String>) {
+    fn put(&self, answer: Answer) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
     }
 

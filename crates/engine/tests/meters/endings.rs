@@ -77,7 +77,11 @@ fn every_ending_has_its_outcome() {
         let (_, receipt) = bound.call(event);
         assert_eq!(receipt.outcome.kind(), kind, "{guest}: {receipt:?}");
         let logged = bound.log();
-        assert_eq!(logged.len(), usize::from(!said.is_empty()), "one record where there is something to say: {logged:?}");
+        assert_eq!(
+            logged.len(),
+            usize::from(!said.is_empty()),
+            "one record where there is something to say: {logged:?}"
+        );
         let told = if kind == Done { logged.concat() } else { message(&receipt.outcome).to_owned() };
         assert!(told.contains(said), "{guest}: {:?}", receipt.outcome);
     }
@@ -88,7 +92,7 @@ fn a_denial_names_the_line_that_would_allow_it() {
     let (_, receipt) = World::default().bind(RANDOM).call(command(""));
     let Outcome::Refused { why: Refusal::Grant { denial } } = &receipt.outcome else { panic!("{receipt:?}") };
     assert_eq!((denial.grant, denial.allow.as_str()), (GrantKind::Random, "random = true"));
-    assert_eq!(receipt.denials, [denial.clone()]);
+    assert_eq!(receipt.denials, std::slice::from_ref(&denial));
     assert_eq!(receipt.grants.get(GrantKind::Random), 0);
 }
 
@@ -174,7 +178,10 @@ fn a_client_is_told_nothing_of_a_failure() {
     let bound = World::default().bind(fails);
     let (reply, receipt) = bound.call(get("/"));
     assert!(matches!(reply, Reply::Ended(Outcome::Failed { code: Some(3), .. })), "{reply:?}");
-    assert_eq!(shown(&receipt), "failed fuel=12 memory_bytes=65536 instances=1 output_bytes=6 log_bytes=5 out_bytes=11 stdio:2");
+    assert_eq!(
+        shown(&receipt),
+        "failed fuel=12 memory_bytes=65536 instances=1 output_bytes=6 log_bytes=5 out_bytes=11 stdio:2"
+    );
     assert_eq!(bound.log(), ["told", "failed: returned 3"]);
 }
 

@@ -73,6 +73,15 @@ fn a_limit_of_fuel_stops_a_loop_where_it_says() {
 }
 
 #[test]
+fn much_fuel_is_as_exact_as_little() {
+    let bound = World::default().with(Resource::Fuel, 30_000_001).bind(LOOP);
+    let (_, receipt) = bound.call(typed(&["6000000"]));
+    assert_eq!(shown(&receipt), "done fuel=30000001 instances=1");
+    let (_, receipt) = bound.call(typed(&["6000001"]));
+    assert_eq!(shown(&receipt), "stopped fuel=30000001 instances=1");
+}
+
+#[test]
 fn deadlines_hold_against_a_guest_that_never_yields() {
     for (guest, arguments) in [(SPIN, vec![]), (SPIN_IN_START, vec![]), (RECURSE, vec!["60"])] {
         for fuel in [Fuel::WhereLimited, Fuel::Always] {
@@ -185,10 +194,13 @@ fn instances_are_bounded() {
         (core module $m (memory 1) (func (export "f") (result i32) (i32.const 1)))
         (core instance $a (instantiate $m)) (core instance $b (instantiate $m)) (core instance $c (instantiate $m))
         (func (export "f") (result s32) (canon lift (core func $c "f"))))"#;
-    let called = |most| World::default().with(Resource::Instances, most).bind(component).call(typed(&[])).1;
-    let well = called(3);
-    assert_eq!((&well.outcome, well.used.get(Resource::Instances)), (&Outcome::Done, Some(3)));
-    assert_eq!(called(2).outcome, stopped(Resource::Instances));
+    let world = |most| World::default().with(Resource::Instances, most);
+    assert_eq!(
+        shown(&world(3).bind(component).call(typed(&[])).1),
+        "done fuel=2 memory_bytes=196608 instances=3 output_bytes=1"
+    );
+    let refused = world(2).try_bind(component).err().unwrap();
+    assert!(matches!(refused, LoadError::TooLarge { limit: "instances", needs: 3, most: 2 }), "{refused:?}");
 }
 
 /// Keeps the table of this file honest: one limit that is not met changes nothing.
