@@ -92,7 +92,7 @@ fn a_denial_names_the_line_that_would_allow_it() {
     let (_, receipt) = World::default().bind(RANDOM).call(command(""));
     let Outcome::Refused { why: Refusal::Grant { denial } } = &receipt.outcome else { panic!("{receipt:?}") };
     assert_eq!((denial.grant, denial.allow.as_str()), (GrantKind::Random, "random = true"));
-    assert_eq!(receipt.denials, std::slice::from_ref(&denial));
+    assert_eq!(receipt.denials, std::slice::from_ref(denial));
     assert_eq!(receipt.grants.get(GrantKind::Random), 0);
 }
 
