@@ -4,7 +4,7 @@
 //! receipts and log records.
 //!
 //! A call's way: [`Entry`] opens the receipt and takes a sandbox from the program's pool; the shape turns the event into the
-//! guest's own terms; [`drive`] polls the guest under its deadlines; the entry settles the receipt.
+//! guest's own terms; `drive` polls the guest under its deadlines; the entry settles the receipt.
 
 mod artifact;
 pub mod clock;
