@@ -3,7 +3,7 @@
 //! Log lines go through a bounded queue to a thread of their own, so that a call never waits for a terminal or a full disk;
 //! what does not fit is counted and said.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use sandbar_app::{AppError, Notice, manifest::Colour};
 use sandbar_engine::{Log, LogLevel, LogRecord, Progress, escape};
 use serde_json::json;
@@ -155,10 +155,17 @@ impl Console {
     }
 }
 
-/// Prints on stdout. That its reader went away is no failure.
-pub(crate) fn print(text: impl Display) {
+/// Prints on stdout.
+pub(crate) fn print(text: impl Display) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    drop(write!(stdout, "{text}").and_then(|()| stdout.flush()));
+    printed(write!(stdout, "{text}").and_then(|()| stdout.flush()))
+}
+
+/// That a reader went away is its choice; any other trouble with stdout, such as a full disk, is a failure.
+pub(crate) fn printed(written: io::Result<()>) -> Result<(), Failure> {
+    written
+        .or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
+        .map_err(|error| Failure::new(Kind::Unavailable, format!("can't write to stdout: {error}")))
 }
 
 /// Text without control characters, line by line.

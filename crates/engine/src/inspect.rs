@@ -194,7 +194,7 @@ fn shown(name: &str) -> String {
             shown.push('…');
             break;
         }
-        if c.is_control() { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+        if crate::stdio::is_unsafe(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
     }
     shown
 }

@@ -10,6 +10,7 @@ mod output;
 pub(crate) use input::Input;
 pub(crate) use log::LogStream;
 pub use log::escape;
+pub(crate) use log::is_unsafe;
 pub use log::{Log, LogLevel, LogRecord};
 pub(crate) use output::{Output, Pipe};
 

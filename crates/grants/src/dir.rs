@@ -68,6 +68,12 @@ impl DirEntry {
         if guest.contains("::") {
             return Err(Problem::new("`::` stands once, between the host's path and the guest's"));
         }
+        if paths.contains("::") && guest.contains([':', ',']) {
+            // A mistyped `:ro` would else be a part of the path, and the folder open to writes.
+            return Err(Problem::new(format!(
+                "after the guest's path come `:ro` or `:rw` and a quota, not as in `{guest}`"
+            )));
+        }
         if guest.split('/').any(|part| part == "..") {
             return Err(Problem::new("the guest's path can't hold `..`; name it with `HOST::GUEST`"));
         }
@@ -132,13 +138,16 @@ mod tests {
             ("/srv/x:ro", read("/srv/x", "/srv/x", Access::ReadOnly, None)),
             (".", read(".", ".", Access::ReadWrite, None)),
             ("../up::/up", read("../up", "/up", Access::ReadWrite, None)),
-            ("a,b::c:d", read("a,b", "c:d", Access::ReadWrite, None)),
+            ("a,b:c::d", read("a,b:c", "d", Access::ReadWrite, None)),
             ("", None),
             ("::/data", None),
             ("data::", None),
             ("../up", None),
             ("a::b::c", None),
             ("data::/a/../b", None),
+            ("data::/data:or", None),
+            ("data::/data,quoat=1MiB", None),
+            ("data::/data,quota=1MiB:ro", None),
             ("data,quota=x", None),
             ("data:ro,quota=1", None),
             ("da\0ta", None),

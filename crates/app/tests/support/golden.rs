@@ -22,6 +22,7 @@ pub(crate) fn check(golden: &Path, text: &str) {
 }
 
 /// Compares a JSON value with its golden file; the order of keys does not matter.
+#[allow(dead_code, reason = "each test program uses a part of this file")]
 pub(crate) fn check_json(golden: &Path, value: &Value) {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         return fs::write(golden, format!("{value:#}\n")).unwrap();

@@ -1,7 +1,7 @@
 //! `sandbar call`: calls one export.
 
 use crate::{
-    console::{CallLog, Console},
+    console::{CallLog, Console, printed},
     failure::{Failure, Kind},
     host, outcome,
     terms::Terms,
@@ -65,10 +65,10 @@ pub(crate) fn run(call: CallCommand, console: &Console) -> Result<ExitCode, Fail
         Reply::Output(Body::Whole(bytes)) => stdout.write_all(&bytes),
         _ => Ok(()),
     };
-    // A closed pipe is the reader's choice.
-    drop(written.and_then(|()| stdout.flush()));
+    let written = written.and_then(|()| stdout.flush());
     drop(stdout);
     write_receipt(call.receipt.as_deref(), receipt.as_ref())?;
+    printed(written)?;
     Ok(ExitCode::from(outcome::exit_code(&outcome)))
 }
 
@@ -132,10 +132,8 @@ pub(crate) fn deliver(entry: &Entry, source: &str, event: Event, console: &Conso
     }
     if let Some(receipt) = &settled {
         for denial in receipt.denials.iter().filter(|_| !matches!(outcome, Outcome::Refused { .. } | Outcome::Done)) {
-            console.error(
-                &format!("{} was not granted", denial.asked),
-                Some(&format!("grant it with `{}`", outcome::flag(denial))),
-            );
+            let hint = (!denial.allow.is_empty()).then(|| format!("grant it with `{}`", outcome::flag(denial)));
+            console.error(&format!("{} was not granted", denial.asked), hint.as_deref());
         }
     }
     console.flush();

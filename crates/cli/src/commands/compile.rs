@@ -32,10 +32,10 @@ pub(crate) fn run(compile: &Compile, console: &Console) -> Result<ExitCode, Fail
             if console.json {
                 let made =
                     json!({ "guest": path, "digest": guest.digest(), "fuel_metered": fuel, "artifact": artifact });
-                print(format_args!("{made}\n"));
+                print(format_args!("{made}\n"))?;
             } else {
                 let artifact = artifact.map(|artifact| artifact.display().to_string()).unwrap_or_default();
-                print(format_args!("{} {artifact}\n", guest.digest()));
+                print(format_args!("{} {artifact}\n", guest.digest()))?;
             }
         }
     }

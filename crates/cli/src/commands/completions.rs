@@ -15,6 +15,6 @@ pub(crate) struct Completions {
 pub(crate) fn run(command: &Completions) -> Result<ExitCode, Failure> {
     let mut completions = Vec::new();
     clap_complete::generate(command.shell, &mut Arguments::command(), "sandbar", &mut completions);
-    print(String::from_utf8_lossy(&completions));
+    print(String::from_utf8_lossy(&completions))?;
     Ok(ExitCode::SUCCESS)
 }

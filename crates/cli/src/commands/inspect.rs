@@ -32,14 +32,14 @@ pub(crate) fn run(command: &Inspect, console: &Console) -> Result<ExitCode, Fail
     let inspection = inspection.map_err(|error| Failure::load(&name, &LoadError::Malformed(error)))?;
     if console.json {
         let text = serde_json::to_string_pretty(&inspection).map_err(|error| Failure::new(Kind::Input, error))?;
-        print(text + "\n");
+        print(text + "\n")?;
     } else if command.wit {
         let wit = inspection.wit.as_deref();
         let no_wit =
             || Failure::new(Kind::Input, format!("`{name}` is a core module and has no WIT")).hint("leave `--wit` out");
-        print(wit.ok_or_else(no_wit)?);
+        print(wit.ok_or_else(no_wit)?)?;
     } else {
-        print(describe(&inspection));
+        print(describe(&inspection))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -29,6 +29,6 @@ pub(crate) fn run(command: &Schema, _: &Console) -> Result<ExitCode, Failure> {
         Format::Manifest => manifest::schema::schema(),
         Format::Receipt => ledger::schema::schema(),
     };
-    print(format_args!("{schema:#}\n"));
+    print(format_args!("{schema:#}\n"))?;
     Ok(ExitCode::SUCCESS)
 }

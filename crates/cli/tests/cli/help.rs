@@ -47,7 +47,8 @@ fn every_command_has_a_page_here() {
 #[test]
 fn the_command_line_in_the_docs_is_current() {
     let mut text = HEAD.to_owned();
-    let mut section = |title: &str, page: &str| text.push_str(&format!("\n## {title}\n\n```text\n{}\n```\n", page.trim_end()));
+    let mut section =
+        |title: &str, page: &str| text.push_str(&format!("\n## {title}\n\n```text\n{}\n```\n", page.trim_end()));
     section("`sandbar`", &page("sandbar --help"));
     let mut shared = None;
     for command in COMMANDS {

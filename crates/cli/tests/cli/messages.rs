@@ -141,15 +141,9 @@ fn apps() {
 fn denials() {
     let guest = "guests/target/sandbar/cli-p2.wasm";
     let line = |word: &str| format!("sandbar run {guest} {word}");
-    let lines = [
-        "random 4",
-        "lookup example.com",
-        "tcp 127.0.0.1:9",
-        "udp 127.0.0.1:9",
-        "read /etc/passwd",
-        "env HOME",
-    ]
-    .map(line);
+    let lines =
+        ["random 4", "lookup example.com", "tcp 127.0.0.1:9", "udp 127.0.0.1:9", "read /etc/passwd", "env HOME"]
+            .map(line);
     let mut lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let json = format!("sandbar --json run {guest} random 4");
     let folder = format!("sandbar run --dir docs::/docs:ro {guest} write /docs/new text");

@@ -46,9 +46,15 @@ fn what_a_built_guest_exports_is_what_its_wit_says() {
 fn receipts_are_printed_and_filtered() {
     let file = "crates/cli/tests/cli/receipts.jsonl";
     let line = |flags: &str| format!("sandbar receipts {flags} {file}");
-    let lines =
-        ["", "--guest hello", "--outcome trapped --outcome stopped", "--trigger cli", "--since 1s", "--json --guest double"]
-            .map(|flags| line(flags).replace("  ", " "));
+    let lines = [
+        "",
+        "--guest hello",
+        "--outcome trapped --outcome stopped",
+        "--trigger cli",
+        "--since 1s",
+        "--json --guest double",
+    ]
+    .map(|flags| line(flags).replace("  ", " "));
     let mut lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let torn = format!(
         "head -c 700 {file} > \"$XDG_CACHE_HOME/torn.jsonl\"; cd \"$XDG_CACHE_HOME\"; sandbar receipts torn.jsonl"

@@ -3,9 +3,12 @@
 use crate::app::{TIME, empty_folder, finish, guest_file, sandbar};
 use sandbar_testkit::process::{self, Finished};
 use std::{
+    collections::HashSet,
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering::SeqCst},
+    thread,
 };
 
 const GUESTS: [&str; 2] = ["cli-p1.wasm", "cli-p2.wasm"];
@@ -153,6 +156,33 @@ fn a_link_of_the_guests_own_leads_no_further() {
             let _ = fs::remove_file(world.join("granted/own"));
         }
     }
+}
+
+/// A folder that becomes a link, and a folder again, while a guest walks through it.
+#[test]
+fn a_folder_that_is_swapped_meanwhile_leads_nowhere() {
+    let world = world("swapped");
+    fs::write(world.join("granted/sub/secret"), "the bait").unwrap();
+    let (sub, aside) = (world.join("granted/sub"), world.join("granted/aside"));
+    let ends = AtomicBool::new(false);
+    let mut found = HashSet::new();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ends.load(SeqCst) {
+                fs::rename(&sub, &aside).unwrap();
+                symlink("../outside", &sub).unwrap();
+                thread::yield_now();
+                fs::remove_file(&sub).unwrap();
+                fs::rename(&aside, &sub).unwrap();
+                thread::yield_now();
+            }
+        });
+        for guest in GUESTS {
+            found.extend((0..100).map(|_| run(&world, guest, "", &["read", "/data/sub/secret"]).stdout_text()));
+        }
+        ends.store(true, SeqCst);
+    });
+    assert!(!found.contains("the secret"), "{found:?}");
 }
 
 #[test]

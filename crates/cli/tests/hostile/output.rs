@@ -1,12 +1,13 @@
 //! Guests that write without end or to nobody, and what they write into a log.
 
 use crate::{
-    app::{App, SOON, TIME, ended, finish, guest, guest_file, route, sandbar, used},
+    app::{App, SOON, TIME, app_folder, ended, finish, guest, guest_file, route, sandbar, until, used},
     cases::{Case, check},
 };
 use sandbar_testkit::process;
 use std::{
     fs, io,
+    os::unix::fs::symlink,
     process::{Command, Stdio},
     thread,
 };
@@ -36,7 +37,7 @@ fn empty_writes_keep_nothing() {
     for (path, status, ends) in [("/stdout", 500, "failed"), ("/body", 200, "done")] {
         let asked = app.get(path);
         assert_eq!((asked.answer.status, ended(&app.receipt(&asked.id))), (status, ends.into()), "{path}");
-        let gained = peak_bytes(app.server.id()) - before;
+        let gained = peak_bytes(app.server.id()).saturating_sub(before);
         assert!(gained < 64 << 20, "{path} took {gained} bytes");
     }
     for file in ["hostile/empty-writes.wat", "hostile/components/empty-stdout-writes.wat"] {
@@ -179,7 +180,7 @@ fn a_log_record_is_one_escaped_line() {
         + &guest("panic", "cli-p1.wasm", panic)
         + &route("POST /panic", "panic");
     for flags in [&[][..], &["--json"]] {
-        let app = App::start(sandbar(), crate::app::app_folder("escapes", &tables), flags);
+        let app = App::start(sandbar(), app_folder("escapes", &tables), flags);
         let escape = app.ask("POST /escape", &[], b"");
         assert_eq!((escape.answer.status, escape.answer.text().as_str()), (200, "ok\n"));
         let panic = app.ask("POST /panic", &[], b"");
@@ -207,5 +208,38 @@ fn a_log_record_is_one_escaped_line() {
                 assert!(record.is_object(), "{line}");
             }
         }
+    }
+}
+
+/// A full disk takes neither receipts nor log lines, which is counted and told, and stops no call.
+#[test]
+fn a_full_disk_stops_no_call() {
+    let folder = app_folder("full-disk", "");
+    symlink("/dev/full", folder.join("receipts.jsonl")).unwrap();
+    let app = App::start(sandbar(), folder, &[]);
+    for _ in 0..20 {
+        app.is_healthy();
+    }
+    until("receipts that were dropped", || {
+        (app.metric("sandbar_receipts_dropped_total{reason=\"disk\"}") >= 20.0).then_some(())
+    });
+    assert_eq!(app.metric("sandbar_calls_total{guest=\"healthy\",outcome=\"done\"}"), 20.0);
+    app.server.wait_for("receipts.jsonl", SOON).unwrap();
+
+    let (cli, add) = (guest_file("cli-p1.wasm"), guest_file("add.wat"));
+    let (cli, add) = (cli.to_str().unwrap(), add.to_str().unwrap());
+    for (arguments, codes) in [
+        (&["run", cli, "stdout", "100000"][..], &[1][..]),
+        // What the guest makes of it is its own affair: Rust's `eprintln!` panics.
+        (&["run", cli, "stderr", "100000"], &[0, 1, 134]),
+        (&["run", cli, "panic", "oh"], &[134]),
+        (&["call", add, "add", "1", "2"], &[69]),
+        (&["inspect", add], &[69]),
+        (&["schema"], &[69]),
+        (&["completions", "bash"], &[69]),
+    ] {
+        let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let status = sandbar().args(arguments).stdout(full()).stderr(full()).status().unwrap();
+        assert!(status.code().is_some_and(|code| codes.contains(&code)), "{arguments:?}: {status}");
     }
 }

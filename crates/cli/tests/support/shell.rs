@@ -36,6 +36,7 @@ pub(crate) fn finish(line: &str) -> Finished {
 }
 
 /// Shows a session: each line after `$ `, what it wrote to stdout, to stderr after `! `, and its exit code unless that is 0.
+/// The folder of the repository and ids of calls, which differ, are written `ROOT` and `<id>`.
 pub(crate) fn session(lines: &[&str]) -> String {
     let mut shown = String::new();
     for line in lines {
@@ -52,7 +53,7 @@ pub(crate) fn session(lines: &[&str]) -> String {
         shown.push('\n');
     }
     shown.pop();
-    without_ids(&shown)
+    without_ids(&shown.replace(root().to_str().unwrap(), "ROOT"))
 }
 
 /// A text whose last line ends.

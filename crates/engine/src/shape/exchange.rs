@@ -75,7 +75,11 @@ impl Exchange {
         };
         let response: Response<()> = match response {
             Ok(response) => response,
-            Err(message) => return self.end(Outcome::Failed { code: None, message }),
+            // How the guest ended says more than that it gave no answer.
+            Err(message) => match self.outcome.take_if(|outcome| *outcome != Outcome::Done) {
+                Some(outcome) => return self.end(outcome),
+                None => return self.end(Outcome::Failed { code: None, message }),
+            },
         };
         if let Some(outcome) = self.outcome.take_if(|outcome| self.broken || !answers(outcome)) {
             return self.end(outcome);

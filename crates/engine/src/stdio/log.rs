@@ -114,20 +114,22 @@ impl LogStream {
     }
 }
 
-/// Writes control characters, and those that turn the direction of text, as escapes.
+/// Writes control characters, and those that break lines or turn the direction of text, as escapes.
 pub fn escape(text: &str) -> String {
-    let unsafe_character = |c: char| {
-        (c.is_control() && c != '\t')
-            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !text.chars().any(unsafe_character) {
+    if !text.chars().any(|c| is_unsafe(c) && c != '\t') {
         return text.to_owned();
     }
     let mut escaped = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if unsafe_character(c) { escaped.extend(c.escape_default()) } else { escaped.push(c) }
+        if is_unsafe(c) && c != '\t' { escaped.extend(c.escape_default()) } else { escaped.push(c) }
     }
     escaped
+}
+
+/// Whether a character can drive a terminal or forge a line.
+pub(crate) fn is_unsafe(c: char) -> bool {
+    let turns = matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}');
+    c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 impl IsTerminal for LogStream {

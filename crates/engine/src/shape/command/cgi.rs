@@ -56,6 +56,7 @@ fn environment(parts: &Parts, input: &Body) -> Vec<(String, String)> {
     let path = parts.uri.path();
     let prefix_len = matched.map_or(0, |matched| matched.prefix_len);
     let (script, info) = path.split_at_checked(prefix_len).unwrap_or(("", path));
+    let info = decoded(info);
     let header = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let host = parts.uri.authority().map_or_else(|| header(header::HOST), |authority| authority.as_str());
     let (server, port) = split_port(host);
@@ -74,7 +75,7 @@ fn environment(parts: &Parts, input: &Body) -> Vec<(String, String)> {
         ("REQUEST_METHOD", parts.method.as_str()),
         ("REQUEST_SCHEME", if tls { "https" } else { "http" }),
         ("SCRIPT_NAME", script),
-        ("PATH_INFO", info),
+        ("PATH_INFO", &info),
         ("QUERY_STRING", parts.uri.query().unwrap_or_default()),
         ("REMOTE_ADDR", &peer),
         ("REMOTE_HOST", &peer),
@@ -99,6 +100,23 @@ fn passed(name: &HeaderName) -> bool {
         header::AUTHORIZATION | header::PROXY_AUTHORIZATION | header::CONTENT_TYPE | header::CONTENT_LENGTH
     ) && name != "proxy"
         && !name.as_str().contains('_')
+}
+
+/// A path without its percent-encoding, RFC 3875 section 4.1.5. What is no UTF-8 then is replaced.
+fn decoded(path: &str) -> String {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, after @ ..] = rest {
+        let code = match rest {
+            [b'%', high, low, ..] => {
+                std::str::from_utf8(&[*high, *low]).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok())
+            }
+            _ => None,
+        };
+        bytes.push(code.unwrap_or(*first));
+        rest = if code.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn split_port(host: &str) -> (&str, Option<&str>) {

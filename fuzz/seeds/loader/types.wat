@@ -1,0 +1,1 @@
+(component (type (component (import "a:b/c" (instance (export "r" (type (sub resource))))))) (import "wasi:cli/run@0.2.0" (instance (export "run" (func (result (result)))))))
