@@ -80,7 +80,9 @@ impl std::fmt::Display for LoadError {
                 write!(f, "the guest has several exports, and none is named: `{}`", exports.join("`, `"))
             }
             LoadError::Compile(error) => write!(f, "{error}"),
-            LoadError::Import { import, message } => write!(f, "can't provide the import `{import}`: {message}"),
+            LoadError::Import { import, message } => {
+                write!(f, "can't provide the import `{}`: {message}", crate::stdio::escape(import))
+            }
             LoadError::TooLarge { limit, needs, most } => {
                 write!(f, "the guest starts with {needs} of `{limit}`, its limit is {most}")
             }

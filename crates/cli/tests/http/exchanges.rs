@@ -116,7 +116,8 @@ fn large_bodies_go_both_ways() {
 #[test]
 fn trailers_go_both_ways() {
     let app = serve("trailers");
-    for (host, path) in [("p2.test", "/echo")] {
+    {
+        let (host, path) = ("p2.test", "/echo");
         let ask = |te: &str| {
             let mut client = app.connect();
             let head =

@@ -6,11 +6,15 @@ use crate::wire::{Answer, Client};
 use sandbar_testkit::process::{self, Finished, Server};
 use serde_json::Value;
 use std::{
+    ffi::OsStr,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -62,16 +66,29 @@ pub(crate) fn sandbar() -> Command {
 }
 
 /// Runs the program to its end.
-pub(crate) fn finish<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>, stdin: &[u8]) -> Finished {
+pub(crate) fn finish<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>, stdin: &[u8]) -> Finished {
     process::run(sandbar().args(arguments), stdin, TIME).unwrap()
 }
 
 /// A folder of its own for a test, empty.
 pub(crate) fn empty_folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let folder = run_folder().join(name);
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     folder
+}
+
+/// The folder of this run, so that two at one time don't meet. It stays for whoever looks for what failed, until the next run.
+fn run_folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let runs = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runs");
+        let is_over = |id: &OsStr| !Path::new("/proc").join(id).exists();
+        for old in fs::read_dir(&runs).into_iter().flatten().flatten().filter(|run| is_over(&run.file_name())) {
+            let _ = fs::remove_dir_all(old.path());
+        }
+        runs.join(std::process::id().to_string())
+    })
 }
 
 /// A folder with a manifest: what every app has, and these tables.
