@@ -1,7 +1,6 @@
 //! The README's second command: installs what the tests need, builds the guests and runs every test.
 //!
-//! There is one profile, release, so that Wasmtime is built once for the product, its tests and its benches. Nothing is
-//! skipped for a missing tool: a test that did not run is worse than one that failed.
+//! Nothing is skipped for a missing tool: a test that did not run is worse than one that failed.
 
 use std::{
     collections::BTreeSet,
@@ -17,8 +16,8 @@ use crate::{guests, step, step::Steps, workspace::Workspace};
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask test [-- ARGUMENTS OF cargo test]
 
-Installs missing rustup targets and Debian packages, builds the guests, and builds and runs all tests in the release
-profile. Ends with a line `N passed, N failed`.
+Installs missing rustup targets and Debian packages, builds the guests, and builds and runs all tests. Ends
+with a line `N passed, N failed`.
 ";
 
 /// A program that tests run, and where it comes from.
@@ -42,7 +41,7 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: lexopt::Parser) -> Resul
     steps.take("build tests", || step::run(cargo_test(workspace, &more).arg("--no-run")))?;
     // The programs of packages whose tests don't build them, such as the load generator.
     steps
-        .take("build programs", || step::run(workspace.cargo("build").args(["--release", "--workspace", "--bins"])))?;
+        .take("build programs", || step::run(workspace.cargo("build").args(["--workspace", "--bins"])))?;
     let tally = steps.take("run tests", || run_tests(&mut cargo_test(workspace, &more)))?;
     steps.report();
     tally.settle()
@@ -50,7 +49,7 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: lexopt::Parser) -> Resul
 
 fn cargo_test(workspace: &Workspace, more: &[String]) -> Command {
     let mut command = workspace.cargo("test");
-    command.args(["--release", "--workspace", "--no-fail-fast"]);
+    command.args(["--workspace", "--no-fail-fast"]);
     command.args(more.iter().skip_while(|word| *word == "--"));
     command
 }

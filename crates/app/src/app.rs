@@ -233,9 +233,18 @@ fn warn(manifest: &Manifest, notices: &Notices) {
     }
 }
 
+/// Tells what changed and is not replaced.
 fn needs_restart(old: &Manifest, new: &Manifest, notices: &Notices) {
+    let Server { drain, tls_certificate, tls_key, .. } = &new.server;
+    let replaced = Server {
+        drain: *drain,
+        tls_certificate: tls_certificate.clone(),
+        tls_key: tls_key.clone(),
+        ..old.server.clone()
+    };
     for (name, same) in [
-        ("[server]", old.server == new.server),
+        ("[server]", replaced == new.server),
+        ("[pool]", old.pool.sandboxes_max == new.pool.sandboxes_max),
         ("[admin]", old.admin == new.admin),
         ("[receipts]", old.receipts == new.receipts),
     ] {

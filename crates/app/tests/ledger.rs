@@ -320,7 +320,7 @@ fn metrics_are_the_sum_of_receipts() {
     golden::check(&golden::folder("tests/metrics.txt"), &metrics.render(&ledger.counts()));
 }
 
-/// Prints what settling costs the calling thread at 25,000 receipts a second: `cargo test --release -- --ignored`.
+/// Prints what settling costs the calling thread at 25,000 receipts a second: `cargo test -- --ignored`.
 #[test]
 #[ignore = "a measurement"]
 fn settling_is_cheap() {

@@ -15,7 +15,7 @@ use http::HeaderValue;
 use sandbar_call::{
     Call, CallId, Draft, Event, Heading, Meter, Outcome, Refusal, Reply, Resource, Run, Running, Settle, Shape,
 };
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 /// How many exports an error lists.
 const NAMED_MAX: usize = 20;
@@ -157,9 +157,19 @@ impl Work {
     pub(crate) fn drive<T: Send + 'static>(&self, slot: Slot, sandbox: Sandbox, call: impl AsyncCall<T>) -> Guest<T> {
         let program = self.entry.program.clone();
         let meter = self.meter().clone();
-        let deadline_ns = self.draft.started_ns().saturating_add(meter.limits().most(Resource::Wall));
         let ticking = program.host().ticking();
-        Drive::new(run_guest(program, slot, sandbox, call), meter, deadline_ns, ticking)
+        Drive::new(run_guest(program, slot, sandbox, call), meter, self.deadline_ns(), ticking)
+    }
+
+    fn deadline_ns(&self) -> u64 {
+        self.draft.started_ns().saturating_add(self.meter().limits().most(Resource::Wall))
+    }
+
+    /// Waits for something that the guest needs before it can start, as long as the call may take.
+    pub(crate) async fn in_time<T>(&self, wanted: impl Future<Output = T>) -> Result<T, Outcome> {
+        let left = self.deadline_ns().saturating_sub(clock::monotonic_ns());
+        let waited = tokio::time::timeout(Duration::from_nanos(left), wanted).await;
+        waited.map_err(|_| Outcome::Stopped { limit: self.meter().stop(Resource::Wall).0 })
     }
 
     /// Reads what a driven guest came to.

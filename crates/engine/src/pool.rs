@@ -10,7 +10,7 @@ use std::{
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout_at},
 };
 
 /// How long a sandbox lives.
@@ -91,17 +91,24 @@ impl Pool {
 
     /// Takes the right to run a call, and an idle sandbox if there is one.
     pub(crate) async fn take(&self) -> Result<(Slot, Option<Sandbox>), Busy> {
-        let of_guest = self.permit(&self.slots).await?;
-        let of_engine = self.permit(&self.engine).await?;
+        let mut until = None;
+        let of_guest = self.permit(&self.slots, &mut until).await?;
+        let of_engine = self.permit(&self.engine, &mut until).await?;
         Ok((Slot { _of_guest: of_guest, _of_engine: of_engine }, self.pop()))
     }
 
-    async fn permit(&self, slots: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Busy> {
+    /// Takes a permit, and waits for it until a time that the first wait of a call sets.
+    async fn permit(
+        &self,
+        slots: &Arc<Semaphore>,
+        until: &mut Option<Instant>,
+    ) -> Result<OwnedSemaphorePermit, Busy> {
         if let Ok(slot) = slots.clone().try_acquire_owned() {
             return Ok(slot);
         }
         let _waiting = Waiting::join(&self.waiting, self.limits.waiting_max).ok_or(Busy)?;
-        let slot = timeout(self.limits.wait, slots.clone().acquire_owned()).await;
+        let until = *until.get_or_insert_with(|| Instant::now() + self.limits.wait);
+        let slot = timeout_at(until, slots.clone().acquire_owned()).await;
         slot.map_err(|_| Busy)?.map_err(|_| Busy)
     }
 

@@ -39,7 +39,7 @@ pub fn program(name: &str) -> Result<PathBuf> {
     let found = me.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file());
     found.with_context(|| {
         let folder = me.ancestors().nth(2).unwrap_or(Path::new("target"));
-        format!("there is no `{name}` in `{}`\nhint: cargo build --release -p {name}", folder.display())
+        format!("there is no `{name}` in `{}`\nhint: cargo build -p {name}", folder.display())
     })
 }
 

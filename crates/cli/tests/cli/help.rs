@@ -9,7 +9,7 @@ const COMMANDS: &[&str] = &["up", "run", "call", "inspect", "compile", "receipts
 const GRANTED: &[&str] = &["up", "run", "call"];
 
 const HEAD: &str = "\
-<!-- Generated from `sandbar --help` by crates/cli/tests/cli.rs; `UPDATE_GOLDEN=1 cargo test --release -p sandbar --test cli`
+<!-- Generated from `sandbar --help` by crates/cli/tests/cli.rs; `UPDATE_GOLDEN=1 cargo test -p sandbar --test cli`
 writes it anew. -->
 
 # Command line

@@ -229,8 +229,9 @@ fn a_full_disk_stops_no_call() {
     let (cli, add) = (guest_file("cli-p1.wasm"), guest_file("add.wat"));
     let (cli, add) = (cli.to_str().unwrap(), add.to_str().unwrap());
     for (arguments, codes) in [
-        (&["run", cli, "stdout", "100000"][..], &[1][..]),
-        // What the guest makes of it is its own affair: Rust's `eprintln!` panics.
+        // What the guest makes of it is its own affair: Rust's `eprintln!`, which tells the error, panics where that has
+        // failed too by then.
+        (&["run", cli, "stdout", "100000"][..], &[1, 134][..]),
         (&["run", cli, "stderr", "100000"], &[0, 1, 134]),
         (&["run", cli, "panic", "oh"], &[134]),
         (&["call", add, "add", "1", "2"], &[69]),

@@ -3,7 +3,13 @@
 use crate::app::{SOON, TIME, empty_folder, ended, finish, guest_file, sandbar, used};
 use sandbar_testkit::process::{self, Finished, Server, Signal};
 use serde_json::Value;
-use std::{fs, io::Write, net::TcpListener, process::Stdio, thread};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{TcpListener, UdpSocket},
+    process::Stdio,
+    thread,
+};
 
 /// Splits a line into words, with the names of guests made paths.
 fn words(line: &str) -> Vec<String> {
@@ -203,6 +209,43 @@ fn denials_say_what_to_type() {
     assert_eq!((finished.code(), finished.stdout_text().as_str()), (Some(0), "pong\n"), "{finished:?}");
     let finished = sandbar_says("run --allow-lookup localhost cli-p2.wasm lookup localhost", b"");
     assert!(finished.code() == Some(0) && finished.stdout_text().contains("127.0.0.1"), "{finished:?}");
+}
+
+/// What sockets and files carry is counted, in each WASI that has them.
+#[test]
+fn what_crosses_the_boundary_is_counted() {
+    let folder = empty_folder("boundary");
+    fs::write(folder.join("file"), "pong!!\n").unwrap();
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (tcp_at, udp_at) = (tcp.local_addr().unwrap(), udp.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut stream in tcp.incoming().flatten() {
+            stream.read_exact(&mut [0; 5]).unwrap();
+            stream.write_all(b"pong!!\n").unwrap();
+        }
+    });
+    thread::spawn(move || {
+        while let Ok((5, peer)) = udp.recv_from(&mut [0; 9]) {
+            udp.send_to(b"pong!!\n", peer).unwrap();
+        }
+    });
+    let receipt_file = folder.join("receipt.json");
+    let dir = folder.display();
+    for guest in ["cli-p2.wasm", "cli-p3.wasm"] {
+        for (grant, asks, sent) in [
+            (format!("--allow-tcp {tcp_at}"), format!("tcp {tcp_at}"), 5),
+            (format!("--allow-udp {udp_at}"), format!("udp {udp_at}"), 5),
+            (format!("--dir {dir}::/"), "read file".to_owned(), 0),
+        ] {
+            let line = format!("run --receipt={} {grant} {guest} {asks}", receipt_file.display());
+            let finished = sandbar_says(&line, b"");
+            assert_eq!((finished.code(), finished.stdout_text().as_str()), (Some(0), "pong!!\n"), "{line}: {finished:?}");
+            let receipt: Value = serde_json::from_str(&fs::read_to_string(&receipt_file).unwrap()).unwrap();
+            // What it prints goes out too.
+            assert_eq!((used(&receipt, "in_bytes"), used(&receipt, "out_bytes")), (7, sent + 7), "{line}: {receipt}");
+        }
+    }
 }
 
 #[test]

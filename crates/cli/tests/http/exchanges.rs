@@ -116,8 +116,7 @@ fn large_bodies_go_both_ways() {
 #[test]
 fn trailers_go_both_ways() {
     let app = serve("trailers");
-    {
-        let (host, path) = ("p2.test", "/echo");
+    for (host, path) in [("p2.test", "/echo"), ("p3.test", "/echo"), ("p3.test", "/through")] {
         let ask = |te: &str| {
             let mut client = app.connect();
             let head =
@@ -185,6 +184,15 @@ fn a_client_that_waits_is_told_to_continue() {
         &format!("http://{}/echo", app.address()),
     ]);
     assert!(echoed == body);
+}
+
+/// Also where the guest begins its answer before it reads.
+#[test]
+fn a_client_that_waits_is_told_so_before_the_answer_begins() {
+    let app = serve("continue-streams");
+    for host in ["p2.test", "p3.test"] {
+        assert_eq!(ask_and_wait(&app, "/echo", host, "hello"), 200, "{host}");
+    }
 }
 
 /// Several requests on one connection are answered in their order.

@@ -4,6 +4,7 @@
 mod files;
 mod lookup;
 mod tcp;
+mod udp;
 
 use super::random_granted;
 use crate::state::State;
@@ -21,6 +22,7 @@ pub(crate) fn link(linker: &mut Linker<State>, grants: &Admitted) -> Result<()> 
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     lookup::link(linker)?;
     tcp::link(linker)?;
+    udp::link(linker)?;
     if !grants.folders.is_empty() {
         files::link(linker)?;
     }

@@ -2,6 +2,8 @@
 
 mod files;
 mod lookup;
+mod metered;
+mod sockets;
 
 use super::random_granted;
 use crate::state::State;
@@ -18,6 +20,7 @@ pub(crate) fn link(linker: &mut Linker<State>, grants: &Admitted) -> Result<()> 
     wasmtime_wasi::p3::add_to_linker(linker)?;
     wasmtime_wasi_http::p3::add_to_linker(linker)?;
     lookup::link(linker)?;
+    sockets::link(linker)?;
     if !grants.folders.is_empty() {
         files::link(linker)?;
     }

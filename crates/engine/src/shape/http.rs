@@ -11,9 +11,16 @@ use crate::{
 };
 use bytes::Bytes;
 use http::{Request, Response, Uri, header::HOST, uri};
+use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use sandbar_call::{Body, BodyError, Reply, Resource, RouteMatch};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+use tokio::sync::oneshot;
 use wasmtime::{Result, bail};
 use wasmtime_wasi_http::{
     Error, WasiBody, WasiHttpView,
@@ -93,15 +100,19 @@ where
                 let request = absolute(request, tls)?.map(|body| body.map_err(body_error));
                 let (request, sent) = Request03::from_http(sandbox.store.data_mut().http().hooks, request);
                 let handled = sandbox.store.run_concurrent(async |accessor| {
+                    let (unread, read) = oneshot::channel();
                     let answer = match service.handle(accessor, request).await? {
-                        Ok(response) => {
-                            accessor.with(|store| response.into_http(store, sent)).map_err(|error| format!("{error:#}"))
-                        }
+                        Ok(response) => accessor
+                            .with(|store| response.into_http(store, sent))
+                            .map(|response| response.map(|body| WasiBody::new(UntilRead { body, unread: Some(unread) })))
+                            .map_err(|error| format!("{error:#}")),
                         Err(code) => Err(error_message(&code)),
                     };
                     answered.put(answer);
                     // The handler has returned, and goes on to write its body.
                     std::future::poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+                    // What it has written reaches the reader through the store, its trailers last.
+                    let _ = read.await;
                     wasmtime::error::Ok(())
                 });
                 handled.await??;
@@ -112,6 +123,33 @@ where
             | Target::Command03(_) => bail!("expected a `wasi:http` handler"),
         }
         Ok(Ended::done(()))
+    }
+}
+
+/// A body whose channel closes once it was read to its end, or dropped.
+struct UntilRead {
+    body: WasiBody,
+    unread: Option<oneshot::Sender<Infallible>>,
+}
+
+impl http_body::Body for UntilRead {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(None | Some(Err(_))) = polled {
+            self.unread = None;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

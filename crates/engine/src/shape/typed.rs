@@ -24,9 +24,10 @@ const RESULT_BYTES_MAX: u64 = 64 << 20;
 /// Answers a request: a JSON array of arguments as its body, and 200 with the result as JSON.
 pub(crate) async fn answer_http(entry: Arc<Inner>, work: Work, request: Request<Body>) -> Reply {
     let body = Limited::new(request.into_body(), ARGUMENTS_BYTES_MAX);
-    let arguments = match body.collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) => return work.refuse(format!("the arguments can't be read: {error}")),
+    let arguments = match work.in_time(body.collect()).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) => return work.refuse(format!("the arguments can't be read: {error}")),
+        Err(outcome) => return work.end(outcome),
     };
     match call(&entry, work, Texts::Json(arguments)).await {
         Ok(result) => {

@@ -103,9 +103,14 @@ async fn serve(
                     Box::pin(serve_file(files, &head, route.pattern.prefix_len(head.uri.path()))).await
                 }
                 Target::Guest(binding) => {
-                    let body = take_body(&head, body, peer, body_bytes_max(binding, peer)).await?;
+                    let (body, kept_back) = take_body(&head, body, peer, body_bytes_max(binding, peer)).await?;
                     let call = Asked { table: &table, at, binding, peer, id }.call(head, body, call)?;
-                    from_reply(run(binding, call, peer).await?, binding.content_type.as_ref())
+                    let answer = from_reply(run(binding, call, peer).await?, binding.content_type.as_ref())?;
+                    let streams = matches!(answer.body(), Body::Stream(_));
+                    if let Some(kept_back) = kept_back.filter(|_| streams) {
+                        Box::pin(kept_back.ask()).await;
+                    }
+                    Ok(answer)
                 }
             }
         }

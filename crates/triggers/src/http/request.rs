@@ -19,8 +19,9 @@ use hyper::body::Incoming;
 use sandbar_call::{Body, BodyError};
 use std::{
     fmt,
+    future::poll_fn,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Poll},
 };
 
@@ -150,20 +151,30 @@ fn names(value: &HeaderValue) -> impl Iterator<Item = String> {
 ///
 /// # Errors
 /// A body that is too large by its length, or that did not come whole.
-pub(crate) async fn take_body(head: &Parts, body: Incoming, peer: &Arc<Peer>, most: u64) -> Result<Body, Refusing> {
+pub(crate) async fn take_body(
+    head: &Parts,
+    body: Incoming,
+    peer: &Arc<Peer>,
+    most: u64,
+) -> Result<(Body, Option<KeptBack>), Refusing> {
     if body.is_end_stream() {
-        return Ok(Body::Empty);
+        return Ok((Body::Empty, None));
     }
     let length = body.size_hint().exact();
     if length.is_some_and(|length| length > most) {
         return Err(Refusing::TooLarge);
     }
     let intake = Intake { body, left: most, peer: peer.clone() };
-    let small = length.filter(|length| *length <= peer.worker.guards.gather_bytes_max);
-    match small {
-        Some(length) if !head.headers.contains_key(header::EXPECT) => Box::pin(gather(intake, length)).await,
-        _ => Ok(Body::stream(intake)),
+    if head.headers.contains_key(header::EXPECT) {
+        let (body, kept_back) = KeptBack::new(intake);
+        return Ok((body, Some(kept_back)));
     }
+    let small = length.filter(|length| *length <= peer.worker.guards.gather_bytes_max);
+    let body = match small {
+        Some(length) => Box::pin(gather(intake, length)).await?,
+        None => Body::stream(intake),
+    };
+    Ok((body, None))
 }
 
 /// Reads a small body to its end. One that came in one piece is not copied.
@@ -237,8 +248,9 @@ impl Intake {
             }
         }
         if let Poll::Ready(Some(Err(_))) = &polled {
-            // Nobody waits for this call, or nobody can: it is cancelled.
-            self.watch().judge(Verdict::Broken);
+            // Nobody waits for this call, or nobody can: it is cancelled. Its guest is not told, so that it can't end first.
+            self.watch().end(Verdict::Broken);
+            return Poll::Pending;
         }
         polled.map_err(BodyError::from)
     }
@@ -266,6 +278,73 @@ impl http_body::Body for Intake {
 impl Drop for Intake {
     fn drop(&mut self) {
         self.watch().reading(false);
+    }
+}
+
+/// A body that its client keeps back until it is told to continue (RFC 9110, section 10.1.1), which reading it does. A guest
+/// that answers first and reads then would wait for a client that takes the answer for a no.
+pub(crate) struct KeptBack(Weak<Mutex<Early>>);
+
+/// An intake, and what was read of it early.
+struct Early {
+    intake: Intake,
+    frame: Option<Result<Frame<Bytes>, BodyError>>,
+    asked: bool,
+}
+
+/// The guest's end of it.
+struct Shared(Arc<Mutex<Early>>);
+
+impl KeptBack {
+    fn new(intake: Intake) -> (Body, KeptBack) {
+        let early = Arc::new(Mutex::new(Early { intake, frame: None, asked: false }));
+        let kept_back = KeptBack(Arc::downgrade(&early));
+        (Body::stream(Shared(early)), kept_back)
+    }
+
+    /// Before an answer begins: asks for the body if the guest may still read it and has not begun to.
+    pub(crate) async fn ask(self) {
+        let asks = poll_fn(|cx| Poll::Ready(self.0.upgrade().is_some_and(|early| lock(&early).ask(cx)))).await;
+        if asks {
+            // The connection's turn: it writes `100 Continue` before it is given the answer.
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Early {
+    fn ask(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.asked {
+            return false;
+        }
+        self.asked = true;
+        if let Poll::Ready(frame) = Pin::new(&mut self.intake).poll_frame(cx) {
+            self.frame = frame;
+        }
+        true
+    }
+}
+
+fn lock(early: &Mutex<Early>) -> MutexGuard<'_, Early> {
+    early.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl http_body::Body for Shared {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let mut early = lock(&self.0);
+        early.asked = true;
+        match early.frame.take() {
+            Some(frame) => Poll::Ready(Some(frame)),
+            None => Pin::new(&mut early.intake).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let early = lock(&self.0);
+        early.frame.is_none() && early.intake.is_end_stream()
     }
 }
 

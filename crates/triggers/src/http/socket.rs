@@ -30,6 +30,8 @@ pub(crate) struct Socket {
     /// Whether a byte between requests starts a request's head. Not so in HTTP/2, where it may be a ping.
     byte_starts_head: bool,
     lingered_bytes: usize,
+    /// Whether the write that comes next has let others go first.
+    gave_way: bool,
 }
 
 pub(crate) enum Stream {
@@ -49,8 +51,16 @@ impl Socket {
     /// at most 24 and only as long as they match, and given back to the reader.
     pub(crate) async fn open(stream: Stream, peer: Arc<Peer>) -> io::Result<(Socket, Protocol)> {
         let ahead = [0; PREFACE.len()];
-        let mut socket =
-            Socket { stream, peer, ahead, ahead_from: 0, ahead_to: 0, byte_starts_head: false, lingered_bytes: 0 };
+        let mut socket = Socket {
+            stream,
+            peer,
+            ahead,
+            ahead_from: 0,
+            ahead_to: 0,
+            byte_starts_head: false,
+            lingered_bytes: 0,
+            gave_way: false,
+        };
         let protocol = match &socket.stream {
             Stream::Tls(tls) if tls.get_ref().1.alpn_protocol() == Some(b"h2") => Protocol::Http2,
             Stream::Tls(_) => Protocol::Http1,
@@ -122,6 +132,19 @@ impl Socket {
         Poll::Ready(Ok(()))
     }
 
+    /// Before each write: lets the worker's other tasks that are ready go first, and says whether it does.
+    ///
+    /// So the requests that came together are run one after the other, and then answered one after the other. The code of
+    /// guests and that of the network each stay in the processor's caches, and a client with several connections wakes up
+    /// once for many answers. Where nothing else is ready it costs one more poll.
+    fn gives_way(&mut self, cx: &mut Context<'_>) -> bool {
+        self.gave_way = !self.gave_way;
+        if self.gave_way {
+            cx.waker().wake_by_ref();
+        }
+        self.gave_way
+    }
+
     /// Counts what was written, and watches a peer that takes nothing.
     fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.peer.watch.blocked(written.is_pending());
@@ -134,6 +157,9 @@ impl Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.gives_way(cx) {
+            return Poll::Pending;
+        }
         let written = match &mut self.stream {
             Stream::Tcp(tcp) => Pin::new(tcp).poll_write(cx, bytes),
             Stream::Tls(tls) => Pin::new(tls).poll_write(cx, bytes),
@@ -146,6 +172,9 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.gives_way(cx) {
+            return Poll::Pending;
+        }
         let written = match &mut self.stream {
             Stream::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, parts),
             Stream::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, parts),

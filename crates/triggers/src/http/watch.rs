@@ -148,6 +148,14 @@ impl Watch {
         self.waker.wake();
     }
 
+    /// Ends the request: with an answer in the place of its guest's, or where that has begun, by cutting it.
+    pub(crate) fn end(&self, verdict: Verdict) {
+        match self.is(Phase::Call) {
+            true => self.judge(verdict),
+            false => self.abort(),
+        }
+    }
+
     /// Takes the verdict on this request.
     pub(crate) fn take_verdict(&self) -> Option<Verdict> {
         let verdict = match self.verdict.load(Relaxed) {
@@ -203,11 +211,7 @@ impl Watch {
             return Some(Timeout::Write);
         }
         if over(&self.reading, ticks.body) {
-            if self.is(Phase::Call) {
-                self.judge(Verdict::Late)
-            } else {
-                self.abort()
-            }
+            self.end(Verdict::Late);
             return Some(Timeout::Body);
         }
         if self.is(Phase::Handshake) && age > ticks.handshake {

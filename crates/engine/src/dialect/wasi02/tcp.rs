@@ -52,7 +52,7 @@ fn meter(state: &mut State, input: &Resource<DynInputStream>, output: &Resource<
     Ok(())
 }
 
-fn answer<T>(result: std::result::Result<T, TrappableError<ErrorCode>>) -> Result<Answer<T>> {
+pub(super) fn answer<T>(result: std::result::Result<T, TrappableError<ErrorCode>>) -> Result<Answer<T>> {
     match result {
         Ok(value) => Ok(Ok(value)),
         Err(error) => error.downcast().map(Err),

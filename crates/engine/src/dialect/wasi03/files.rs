@@ -6,17 +6,19 @@ use crate::{
     dialect::files::{Asked, At, Place, Room, host_file, same_volume},
     state::State,
 };
+use super::metered::metered;
 use consumer::FileConsumer;
+use sandbar_call::Resource as Amount;
 use sandbar_grants::{Access, QuotaExceeded, Volume, dir::ENTRY_BYTES};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use wasmtime::{
-    Result, StoreContextMut,
-    component::{Accessor, FutureReader, Linker, LinkerInstance, Resource, StreamReader},
+    AsContextMut, Result, StoreContextMut,
+    component::{Access as StoreAccess, Accessor, FutureReader, Linker, LinkerInstance, Resource, StreamReader},
 };
 use wasmtime_wasi::{
     TrappableError,
-    filesystem::{Descriptor, WasiFilesystem, WasiFilesystemView},
+    filesystem::{Descriptor, WasiFilesystem, WasiFilesystemCtxView, WasiFilesystemView},
     p3::bindings::filesystem::{
         preopens::Host as _,
         types::{DescriptorFlags, ErrorCode, HostDescriptorWithStore, OpenFlags, PathFlags},
@@ -201,11 +203,19 @@ async fn entry(
     Ok(made)
 }
 
-/// Writing.
+/// Reading and writing.
 fn transfer(types: &mut LinkerInstance<'_, State>) -> Result<()> {
     types.func_wrap_concurrent("[method]descriptor.set-size", |store: &Store, (file, size): (Dir, u64)| {
         Box::pin(async move { Ok((set_size(store, file, size).await?,)) })
     })?;
+    types.func_wrap(
+        "[method]descriptor.read-via-stream",
+        |mut store: StoreContextMut<'_, State>, (file, offset): (Dir, u64)| {
+            let access = StoreAccess::<_, WasiFilesystem>::new(store.as_context_mut(), filesystem);
+            let (data, ended) = WasiFilesystem::read_via_stream(access, file, offset)?;
+            Ok(((metered(store, data, Amount::BytesIn)?, ended),))
+        },
+    )?;
     types.func_wrap(
         "[method]descriptor.write-via-stream",
         |store: StoreContextMut<'_, State>, (file, data, offset): (Dir, StreamReader<u8>, u64)| {
@@ -266,7 +276,11 @@ fn writable(state: &mut State, file: &Dir) -> Answer<Arc<std::fs::File>> {
 }
 
 fn inner(store: &Store) -> Inner {
-    store.with_getter::<WasiFilesystem>(<State as WasiFilesystemView>::filesystem)
+    store.with_getter::<WasiFilesystem>(filesystem)
+}
+
+fn filesystem(state: &mut State) -> WasiFilesystemCtxView<'_> {
+    state.filesystem()
 }
 
 fn place(store: &Store, descriptor: &Dir) -> Option<Place> {
