@@ -40,8 +40,7 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: lexopt::Parser) -> Resul
     steps.take("build guests", || guests::build(workspace))?;
     steps.take("build tests", || step::run(cargo_test(workspace, &more).arg("--no-run")))?;
     // The programs of packages whose tests don't build them, such as the load generator.
-    steps
-        .take("build programs", || step::run(workspace.cargo("build").args(["--workspace", "--bins"])))?;
+    steps.take("build programs", || step::run(workspace.cargo("build").args(["--workspace", "--bins"])))?;
     let tally = steps.take("run tests", || run_tests(&mut cargo_test(workspace, &more)))?;
     steps.report();
     tally.settle()

@@ -54,7 +54,9 @@ fn what_the_docs_say_to_type_is_taken() {
         let text = fs::read_to_string(&page).unwrap();
         let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
         for line in blocks.flat_map(str::lines).filter(|line| line.starts_with("sandbar ")) {
-            let finished = run(&mut shell(line), b"", Duration::from_secs(60)).unwrap();
+            // What is followed is waited for.
+            let line = format!("exec {}", line.replace(" --follow", ""));
+            let finished = run(&mut shell(&line), b"", Duration::from_secs(60)).unwrap();
             assert_eq!(finished.code(), Some(66), "{}: {line}: {finished:?}", page.display());
             typed += 1;
         }

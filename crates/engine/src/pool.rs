@@ -98,11 +98,7 @@ impl Pool {
     }
 
     /// Takes a permit, and waits for it until a time that the first wait of a call sets.
-    async fn permit(
-        &self,
-        slots: &Arc<Semaphore>,
-        until: &mut Option<Instant>,
-    ) -> Result<OwnedSemaphorePermit, Busy> {
+    async fn permit(&self, slots: &Arc<Semaphore>, until: &mut Option<Instant>) -> Result<OwnedSemaphorePermit, Busy> {
         if let Ok(slot) = slots.clone().try_acquire_owned() {
             return Ok(slot);
         }

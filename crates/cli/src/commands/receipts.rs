@@ -49,6 +49,9 @@ pub(crate) fn run(command: &Receipts, console: &Console) -> Result<ExitCode, Fai
     let path = file(&command.path)?;
     let mode = if command.follow { Mode::Follow } else { Mode::ToTheEnd };
     let mut records = Records::open(&path, mode).map_err(|error| Failure::caused(Kind::NoInput, &error))?;
+    if command.follow && !path.exists() {
+        console.say(format_args!("`{}` is not there yet; waiting for it", path.display()));
+    }
     let filter = command.filter();
     let mut stdout = io::stdout().lock();
     let mut torn = false;

@@ -128,7 +128,7 @@ fn apps() {
     check(
         "apps",
         &[
-            "sandbar up Cargo.toml",
+            "sandbar up rustfmt.toml",
             "sandbar up --wall 1s examples/quickstart",
             "sandbar up --random examples/quickstart",
             "sandbar up --listen 192.0.2.1:80 examples/quickstart",

@@ -240,7 +240,11 @@ fn what_crosses_the_boundary_is_counted() {
         ] {
             let line = format!("run --receipt={} {grant} {guest} {asks}", receipt_file.display());
             let finished = sandbar_says(&line, b"");
-            assert_eq!((finished.code(), finished.stdout_text().as_str()), (Some(0), "pong!!\n"), "{line}: {finished:?}");
+            assert_eq!(
+                (finished.code(), finished.stdout_text().as_str()),
+                (Some(0), "pong!!\n"),
+                "{line}: {finished:?}"
+            );
             let receipt: Value = serde_json::from_str(&fs::read_to_string(&receipt_file).unwrap()).unwrap();
             // What it prints goes out too.
             assert_eq!((used(&receipt, "in_bytes"), used(&receipt, "out_bytes")), (7, sent + 7), "{line}: {receipt}");

@@ -104,7 +104,9 @@ where
                     let answer = match service.handle(accessor, request).await? {
                         Ok(response) => accessor
                             .with(|store| response.into_http(store, sent))
-                            .map(|response| response.map(|body| WasiBody::new(UntilRead { body, unread: Some(unread) })))
+                            .map(|response| {
+                                response.map(|body| WasiBody::new(UntilRead { body, unread: Some(unread) }))
+                            })
                             .map_err(|error| format!("{error:#}")),
                         Err(code) => Err(error_message(&code)),
                     };

@@ -164,7 +164,7 @@ pub(crate) async fn take_body(
     if length.is_some_and(|length| length > most) {
         return Err(Refusing::TooLarge);
     }
-    let intake = Intake { body, left: most, peer: peer.clone() };
+    let intake = Intake { body, left: most, broken: false, peer: peer.clone() };
     if head.headers.contains_key(header::EXPECT) {
         let (body, kept_back) = KeptBack::new(intake);
         return Ok((body, Some(kept_back)));
@@ -214,6 +214,8 @@ struct Intake {
     body: Incoming,
     /// Bytes that may still come.
     left: u64,
+    /// Whether it broke off. hyper tells so once, and then that it has ended.
+    broken: bool,
     peer: Arc<Peer>,
 }
 
@@ -235,6 +237,9 @@ impl Intake {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.broken {
+            return Poll::Pending;
+        }
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
@@ -249,6 +254,7 @@ impl Intake {
         }
         if let Poll::Ready(Some(Err(_))) = &polled {
             // Nobody waits for this call, or nobody can: it is cancelled. Its guest is not told, so that it can't end first.
+            self.broken = true;
             self.watch().end(Verdict::Broken);
             return Poll::Pending;
         }
@@ -302,10 +308,10 @@ impl KeptBack {
         (Body::stream(Shared(early)), kept_back)
     }
 
-    /// Before an answer begins: asks for the body if the guest may still read it and has not begun to.
+    /// Before an answer begins: asks for the body if the guest may still read it.
     pub(crate) async fn ask(self) {
-        let asks = poll_fn(|cx| Poll::Ready(self.0.upgrade().is_some_and(|early| lock(&early).ask(cx)))).await;
-        if asks {
+        let asked = poll_fn(|cx| Poll::Ready(self.0.upgrade().map(|early| lock(&early).ask(cx)))).await;
+        if asked.is_some() {
             // The connection's turn: it writes `100 Continue` before it is given the answer.
             tokio::task::yield_now().await;
         }
@@ -313,15 +319,13 @@ impl KeptBack {
 }
 
 impl Early {
-    fn ask(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.asked {
-            return false;
-        }
-        self.asked = true;
-        if let Poll::Ready(frame) = Pin::new(&mut self.intake).poll_frame(cx) {
+    fn ask(&mut self, cx: &mut Context<'_>) {
+        if !self.asked
+            && let Poll::Ready(frame) = Pin::new(&mut self.intake).poll_frame(cx)
+        {
             self.frame = frame;
         }
-        true
+        self.asked = true;
     }
 }
 

@@ -2,11 +2,11 @@
 
 mod consumer;
 
+use super::metered::metered;
 use crate::{
     dialect::files::{Asked, At, Place, Room, host_file, same_volume},
     state::State,
 };
-use super::metered::metered;
 use consumer::FileConsumer;
 use sandbar_call::Resource as Amount;
 use sandbar_grants::{Access, QuotaExceeded, Volume, dir::ENTRY_BYTES};
