@@ -1,7 +1,7 @@
 //! HTTP/1.1 and HTTP/2 as a trigger: a request becomes a call, its reply the answer.
 //!
 //! A request goes: `acceptor` → `connection` (TLS, protocol) → `answer`, which asks `request` to admit it, `route` who takes
-//! it, runs the call, and has `response` write the reply down, or `outcome` a page where there is none. Beside it `watch`
+//! it, `intake` for its body, runs the call, and has `response` write the reply down, or `outcome` a page where there is none. Beside it `watch`
 //! looks for clients that take too long, and `drain` ends it all.
 
 mod acceptor;
@@ -12,6 +12,7 @@ mod files;
 mod forwarded;
 mod guards;
 mod home;
+mod intake;
 mod metrics;
 mod names;
 mod outcome;

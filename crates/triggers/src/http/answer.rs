@@ -5,10 +5,11 @@ use crate::{
     Notice,
     http::{
         Binding, Files, Home, Target, home,
+        intake::take_body,
         metrics::add,
         names,
         outcome::Refusing,
-        request::{admit, host_name, take_body},
+        request::{admit, host_name},
         response::{AnswerBody, from_reply, seal},
         route::Lookup,
         watch::Phase,
