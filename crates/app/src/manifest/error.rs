@@ -250,8 +250,10 @@ fn syntax_problem(message: &str, at: Range<usize>, text: &str) -> Problem {
     }
     if message.starts_with("string values must be quoted") {
         let problem = Problem::error("not TOML: a value is missing or not in quotes", at.clone(), "expected a value");
-        let line = text.get(..at.start).and_then(|before| before.lines().last()).unwrap_or_default();
-        return if part.is_empty() { problem } else { problem.hint(format!("{line}\"{part}\"")) };
+        let line = text.get(..at.start).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
+        // A line that could be typed: hints are printed as they are.
+        let helps = line.contains('=') && !part.is_empty() && !line.chars().chain(part.chars()).any(char::is_control);
+        return if helps { problem.hint(format!("{line}\"{part}\"")) } else { problem };
     }
     match message.split_once(", expected ") {
         Some((message, expected)) => Problem::error(format!("not TOML: {message}"), at, format!("expected {expected}")),
