@@ -17,7 +17,7 @@ use sandbar_call::{Denial, GrantKind};
 use sandbar_grants::{Access, Admitted, Network, SocketUse, suggestion};
 use std::sync::Arc;
 use wasmtime::{Module, component::Component};
-use wasmtime_wasi::{FsPerms, WasiCtxBuilder, sockets::SocketAddrUse};
+use wasmtime_wasi::{FsPerms, TrappableError, WasiCtxBuilder, sockets::SocketAddrUse};
 
 pub(crate) use {files::Files, host_stdio::host_stdio};
 
@@ -103,4 +103,15 @@ fn random_granted(state: &State) -> wasmtime::Result<()> {
 /// Counts a use of a grant.
 fn used(tap: &Tap, grant: GrantKind) {
     tap.meter().called(grant);
+}
+
+/// What a guest is told of a call to the host, apart from what ends the guest.
+fn answer<T, E>(result: Result<T, TrappableError<E>>) -> wasmtime::Result<Result<T, E>>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(error) => error.downcast().map(Err),
+    }
 }

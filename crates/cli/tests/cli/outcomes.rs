@@ -40,6 +40,7 @@ fn an_exit_code_says_how_the_call_ended() {
 #[test]
 fn what_a_call_ended_with_is_told() {
     let shown = session(&[
+        "sandbar run guests/wat/hostile/unreachable.wat",
         "sandbar run --wall 50ms guests/wat/hostile/spin.wat",
         "sandbar --json run --wall 50ms guests/wat/hostile/spin.wat",
         "sandbar run --fuel 1000 guests/wat/hostile/spin.wat",

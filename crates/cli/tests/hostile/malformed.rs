@@ -245,9 +245,14 @@ fn an_import_that_nobody_provides_is_named() {
 #[test]
 fn a_compile_bomb_is_given_up() {
     let folder = empty_folder("compile-bomb");
-    // One function, so that nothing of it can be compiled beside the rest: three million additions that depend on each other.
-    let step = [0x20, 0, 0x41, 0x05, 0x6c, 0x20, 0x00, 0x6a, 0x22, 0x00, 0x1a];
-    let bomb = written(&folder, "bomb.wasm", command_with(&[1, 1, 0x7f], &step.repeat(600_000)));
+    // Forty thousand loops and then forty thousand locals, each of which is traced back through all the loops.
+    let loops = [0x03, 0x40, 0x20, 0, 0x0d, 0, 0x0b].repeat(40_000);
+    let uses: Vec<u8> = (0..40_000).flat_map(|local| [&[0x20], leb(local).as_slice(), &[0x1a]].concat()).collect();
+    let bomb = written(
+        &folder,
+        "bomb.wasm",
+        command_with(&[&[1], leb(40_000).as_slice(), &[0x7f]].concat(), &[loops, uses].concat()),
+    );
     let deep = written(
         &folder,
         "deep.wasm",

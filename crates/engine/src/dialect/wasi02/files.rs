@@ -2,6 +2,7 @@
 
 use crate::{
     dialect::{
+        answer,
         files::{Asked, At, FileOutput, Place, Room, growth, host_file, is_quota, same_volume},
         metered::{meter_input, meter_output},
     },
@@ -317,13 +318,6 @@ fn file_size(store: &mut Store<'_>, file: &Dir) -> Result<Option<u64>> {
 /// The same descriptor once more.
 fn same(descriptor: &Resource<Descriptor>) -> Resource<Descriptor> {
     Resource::new_borrow(descriptor.rep())
-}
-
-fn answer<T>(result: std::result::Result<T, TrappableError<ErrorCode>>) -> Answer<T> {
-    match result {
-        Ok(value) => Ok(Ok(value)),
-        Err(error) => error.downcast().map(Err),
-    }
 }
 
 /// Records what was refused.

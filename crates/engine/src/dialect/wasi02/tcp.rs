@@ -1,7 +1,10 @@
 //! `wasi:sockets/tcp` 0.2 with a meter around the streams of each connection.
 
 use crate::{
-    dialect::metered::{meter_input, meter_output},
+    dialect::{
+        answer,
+        metered::{meter_input, meter_output},
+    },
     state::State,
 };
 use wasmtime::{
@@ -9,7 +12,6 @@ use wasmtime::{
     component::{Linker, Resource},
 };
 use wasmtime_wasi::{
-    TrappableError,
     p2::{
         TcpSocket,
         bindings::sockets::{network::ErrorCode, tcp::HostTcpSocket},
@@ -22,7 +24,6 @@ const INTERFACE: &str = "wasi:sockets/tcp@0.2.12";
 
 type Store<'a> = StoreContextMut<'a, State>;
 type Socket = Resource<TcpSocket>;
-type Answer<T> = std::result::Result<T, ErrorCode>;
 
 /// Lays the meter over wasmtime-wasi's functions.
 pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
@@ -50,11 +51,4 @@ fn meter(state: &mut State, input: &Resource<DynInputStream>, output: &Resource<
     meter_input(table, input, tap.clone())?;
     meter_output(table, output, tap)?;
     Ok(())
-}
-
-pub(super) fn answer<T>(result: std::result::Result<T, TrappableError<ErrorCode>>) -> Result<Answer<T>> {
-    match result {
-        Ok(value) => Ok(Ok(value)),
-        Err(error) => error.downcast().map(Err),
-    }
 }

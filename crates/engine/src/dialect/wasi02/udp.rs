@@ -1,7 +1,6 @@
 //! `wasi:sockets/udp` 0.2 with a meter on the datagrams.
 
-use super::tcp::answer;
-use crate::state::State;
+use crate::{dialect::answer, state::State};
 use sandbar_call::Resource as Amount;
 use wasmtime::{
     Result, StoreContextMut,

@@ -4,7 +4,10 @@ mod consumer;
 
 use super::metered::metered;
 use crate::{
-    dialect::files::{Asked, At, Place, Room, host_file, same_volume},
+    dialect::{
+        answer,
+        files::{Asked, At, Place, Room, host_file, same_volume},
+    },
     state::State,
 };
 use consumer::FileConsumer;
@@ -289,13 +292,6 @@ fn place(store: &Store, descriptor: &Dir) -> Option<Place> {
 
 fn volume(store: &Store, place: Option<Place>) -> Option<Arc<Volume>> {
     store.with(|mut store| store.data_mut().volume(place))
-}
-
-fn answer<T>(result: std::result::Result<T, TrappableError<ErrorCode>>) -> Answer<T> {
-    match result {
-        Ok(value) => Ok(Ok(value)),
-        Err(error) => error.downcast().map(Err),
-    }
 }
 
 /// Records what was refused.

@@ -1,17 +1,15 @@
 //! `wasi:sockets/types` 0.3 with a meter on what TCP and UDP carry.
 
 use super::metered::metered;
-use crate::state::State;
+use crate::{dialect::answer, state::State};
 use sandbar_call::Resource as Amount;
 use wasmtime::{
     AsContextMut, Result, StoreContextMut,
     component::{Access, Accessor, Linker, Resource, StreamReader},
 };
 use wasmtime_wasi::{
-    TrappableError,
     p3::bindings::sockets::types::{
-        ErrorCode, HostTcpSocketWithStore as HostTcp, HostUdpSocketWithStore as HostUdp, IpSocketAddress, TcpSocket,
-        UdpSocket,
+        HostTcpSocketWithStore as HostTcp, HostUdpSocketWithStore as HostUdp, IpSocketAddress, TcpSocket, UdpSocket,
     },
     sockets::{WasiSockets, WasiSocketsCtxView, WasiSocketsView},
 };
@@ -75,11 +73,4 @@ fn sockets(state: &mut State) -> WasiSocketsCtxView<'_> {
 fn charge(store: &Accessor<State>, amount: Amount, count: usize) -> Result<()> {
     let meter = store.with(|mut store| store.data_mut().tap.meter());
     Ok(meter.charge(amount, count as u64)?)
-}
-
-fn answer<T>(result: std::result::Result<T, TrappableError<ErrorCode>>) -> Result<std::result::Result<T, ErrorCode>> {
-    match result {
-        Ok(value) => Ok(Ok(value)),
-        Err(error) => error.downcast().map(Err),
-    }
 }
