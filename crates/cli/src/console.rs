@@ -13,7 +13,7 @@ use std::{
     io::{self, IsTerminal, Write},
     process::ExitCode,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
         mpsc::{SyncSender, sync_channel},
     },
@@ -32,8 +32,9 @@ pub(crate) struct Console {
     lines: Arc<Lines>,
 }
 
+/// A queue, and the thread that writes what comes out of it, from the first line on.
 struct Lines {
-    queue: SyncSender<Line>,
+    queue: OnceLock<SyncSender<Line>>,
     dropped: AtomicU64,
 }
 
@@ -47,36 +48,22 @@ impl Console {
     pub(crate) fn new(json: bool) -> Console {
         let terminal = io::stderr().is_terminal();
         let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let (queue, lines) = sync_channel(QUEUE);
-        let shared = Arc::new(Lines { queue, dropped: AtomicU64::new(0) });
-        let dropped = Arc::downgrade(&shared);
-        // Without a thread lines fill the queue and are dropped, which is said to nobody: there is nothing to say it with.
-        let _ = thread::Builder::new().name("sandbar-console".into()).spawn(move || {
-            for line in lines {
-                match line {
-                    Line::Text(text) => drop(writeln!(io::stderr().lock(), "{text}")),
-                    Line::Flush(done) => drop(done.send(())),
-                }
-                let lost = dropped.upgrade().map_or(0, |lines| lines.dropped.swap(0, Relaxed));
-                if lost > 0 {
-                    let _ = writeln!(io::stderr().lock(), "warning: {lost} log lines were dropped");
-                }
-            }
-        });
-        Console { json, colour: terminal && !plain, terminal, lines: shared }
+        let lines = Arc::new(Lines { queue: OnceLock::new(), dropped: AtomicU64::new(0) });
+        Console { json, colour: terminal && !plain, terminal, lines }
     }
 
     /// Prints a line for people on stderr. Never blocks.
     pub(crate) fn say(&self, line: impl Display) {
-        if self.lines.queue.try_send(Line::Text(line.to_string())).is_err() {
+        if self.lines.queue().try_send(Line::Text(line.to_string())).is_err() {
             self.lines.dropped.fetch_add(1, Relaxed);
         }
     }
 
     /// Waits until everything said is written.
     pub(crate) fn flush(&self) {
+        let Some(queue) = self.lines.queue.get() else { return };
         let (done, written) = sync_channel(1);
-        if self.lines.queue.send(Line::Flush(done)).is_ok() {
+        if queue.send(Line::Flush(done)).is_ok() {
             let _ = written.recv();
         }
     }
@@ -152,6 +139,29 @@ impl Console {
                 _ => "2",
             },
         )
+    }
+}
+
+impl Lines {
+    fn queue(self: &Arc<Lines>) -> &SyncSender<Line> {
+        self.queue.get_or_init(|| {
+            let (queue, lines) = sync_channel(QUEUE);
+            let shared = Arc::downgrade(self);
+            // Without a thread lines are dropped, which is said to nobody: there is nothing to say it with.
+            let _ = thread::Builder::new().name("sandbar-console".into()).spawn(move || {
+                for line in lines {
+                    match line {
+                        Line::Text(text) => drop(writeln!(io::stderr().lock(), "{text}")),
+                        Line::Flush(done) => drop(done.send(())),
+                    }
+                    let lost = shared.upgrade().map_or(0, |lines| lines.dropped.swap(0, Relaxed));
+                    if lost > 0 {
+                        let _ = writeln!(io::stderr().lock(), "warning: {lost} log lines were dropped");
+                    }
+                }
+            });
+            queue
+        })
     }
 }
 

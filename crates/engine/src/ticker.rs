@@ -36,11 +36,8 @@ pub(crate) struct Ticking(Arc<Shared>);
 impl Ticker {
     /// Starts the thread.
     pub(crate) fn start() -> std::io::Result<Ticker> {
-        let shared = Arc::new(Shared {
-            engines: Mutex::default(),
-            running: AtomicUsize::new(0),
-            asleep: AtomicBool::new(false),
-        });
+        let shared =
+            Arc::new(Shared { engines: Mutex::default(), running: AtomicUsize::new(0), asleep: AtomicBool::new(true) });
         let weak = Arc::downgrade(&shared);
         let thread = thread::Builder::new().name("sandbar-ticker".into()).spawn(move || tick(&weak))?;
         Ok(Ticker { shared, thread: thread.thread().clone() })
@@ -80,25 +77,30 @@ impl Shared {
 }
 
 fn tick(shared: &Weak<Shared>) {
-    let mut idle = 0;
+    let mut idle = IDLE_TICKS;
     loop {
-        thread::sleep(TICK);
+        if idle < IDLE_TICKS {
+            thread::sleep(TICK);
+        } else if sleep_until_called(shared).is_some() {
+            idle = 0;
+        }
         let Some(shared) = shared.upgrade() else { return };
         shared.engines().retain(|engine| engine.upgrade().map(|engine| engine.increment_epoch()).is_some());
         idle = if shared.running.load(SeqCst) == 0 { idle + 1 } else { 0 };
-        if idle >= IDLE_TICKS {
-            // `enter` raises `running` before it looks at `asleep`, and this looks the other way round: one of the two
-            // sees the other, so no call starts while the thread goes to sleep for good.
-            shared.asleep.store(true, SeqCst);
-            let nothing_runs = shared.running.load(SeqCst) == 0;
-            let weak = Arc::downgrade(&shared);
-            drop(shared);
-            if nothing_runs {
-                thread::park();
-            }
-            let Some(shared) = weak.upgrade() else { return };
-            shared.asleep.store(false, SeqCst);
-            idle = 0;
-        }
     }
+}
+
+/// `None` where the last handle is gone.
+fn sleep_until_called(shared: &Weak<Shared>) -> Option<()> {
+    // `enter` raises `running` before it looks at `asleep`, and this looks the other way round: one of the two sees the
+    // other, so no call starts while the thread goes to sleep for good.
+    let awake = shared.upgrade()?;
+    awake.asleep.store(true, SeqCst);
+    let nothing_runs = awake.running.load(SeqCst) == 0;
+    drop(awake);
+    if nothing_runs {
+        thread::park();
+    }
+    shared.upgrade()?.asleep.store(false, SeqCst);
+    Some(())
 }

@@ -14,15 +14,15 @@ use sandbar_call::{
 use sandbar_engine::{Allocation, Binding, Engine, Entry, EntryChoice, Fuel, Guest, Policy, PoolLimits};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
-    iterator::Signals,
+    low_level::pipe,
 };
 use std::{
     fs::File,
     io::{self, IsTerminal, Read, Write},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
-    thread,
 };
 
 /// Calls an export, with arguments in WAVE or JSON, and prints what it returns.
@@ -111,9 +111,10 @@ pub(crate) fn deliver(entry: &Entry, source: &str, event: Event, console: &Conso
     let origin = Origin { trigger: "cli".into(), source: source.into(), event: id.to_string().into() };
     let cancelled = cancelled().map_err(unavailable)?;
     let reply = runtime.block_on(async {
-        tokio::select! {
+        let cancelled = tokio::net::UnixStream::from_std(cancelled)?;
+        let reply = tokio::select! {
             // Dropping the call cancels it, and its receipt says so.
-            _ = cancelled => Reply::Ended(Outcome::Cancelled),
+            _ = cancelled.readable() => Reply::Ended(Outcome::Cancelled),
             reply = entry.run(Call { id, origin, event, receipts }) => match reply {
                 Reply::Output(body @ Body::Stream(_)) => match body.collect().await {
                     Ok(whole) => Reply::Output(whole.to_bytes().into()),
@@ -121,8 +122,10 @@ pub(crate) fn deliver(entry: &Entry, source: &str, event: Event, console: &Conso
                 },
                 reply => reply,
             },
-        }
+        };
+        Ok(reply)
     });
+    let reply = reply.map_err(unavailable)?;
     // Work that blocks a thread, such as a read of this terminal, must not hold the end up.
     runtime.shutdown_background();
     let settled = settled.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -140,16 +143,12 @@ pub(crate) fn deliver(entry: &Entry, source: &str, event: Event, console: &Conso
     Ok(Delivered { reply, receipt: settled, outcome })
 }
 
-/// Ends with the first SIGINT or SIGTERM.
-fn cancelled() -> io::Result<tokio::sync::oneshot::Receiver<()>> {
-    let (cancel, cancelled) = tokio::sync::oneshot::channel();
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let wait = move || {
-        if signals.forever().next().is_some() {
-            let _ = cancel.send(());
-        }
-    };
-    thread::Builder::new().name("sandbar-signals".into()).spawn(wait)?;
+/// Can be read from the first SIGINT or SIGTERM on.
+fn cancelled() -> io::Result<UnixStream> {
+    let (cancelled, cancel) = UnixStream::pair()?;
+    cancelled.set_nonblocking(true)?;
+    pipe::register(SIGINT, cancel.try_clone()?)?;
+    pipe::register(SIGTERM, cancel)?;
     Ok(cancelled)
 }
 

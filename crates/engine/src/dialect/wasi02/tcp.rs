@@ -12,10 +12,7 @@ use wasmtime::{
     component::{Linker, Resource},
 };
 use wasmtime_wasi::{
-    p2::{
-        TcpSocket,
-        bindings::sockets::{network::ErrorCode, tcp::HostTcpSocket},
-    },
+    p2::{TcpSocket, bindings::sockets::tcp::HostTcpSocket},
     sockets::WasiSocketsView,
 };
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
