@@ -8,7 +8,6 @@ mod cli;
 mod http;
 mod inproc;
 mod peers;
-mod table;
 mod usage;
 
 use std::{fs, io::Write, path::PathBuf};
@@ -18,7 +17,7 @@ use lexopt::{Arg, ValueExt};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::workspace::Workspace;
+use crate::{table, workspace::Workspace};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask bench [http|inproc|cli]... [--rounds 5] [--seconds 3] [--json FILE|-]

@@ -8,7 +8,9 @@
 mod bench;
 mod fuzz;
 mod guests;
+mod hostile;
 mod step;
+mod table;
 mod test;
 mod tidy;
 mod workspace;
@@ -42,6 +44,12 @@ const COMMANDS: &[Command] = &[
         run: tidy::run,
     },
     Command { name: "bench", about: "measure against native and Wasmtime peers", help: bench::HELP, run: bench::run },
+    Command {
+        name: "hostile",
+        about: "run hostile guests and clients, print what was survived",
+        help: hostile::HELP,
+        run: hostile::run,
+    },
     Command {
         name: "fuzz",
         about: "build the fuzz targets and run each for a while",

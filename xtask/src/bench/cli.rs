@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde_json::json;
 use wait4::Wait4;
 
-use super::{Bound, Figure, Options, Section, median, median_ratio, peers::Peers, table};
-use crate::{step, workspace::Workspace};
+use super::{Bound, Figure, Options, Section, median, median_ratio, peers::Peers};
+use crate::{step, table, workspace::Workspace};
 
 const GUEST: &str = "guests/wat/empty-command.wat";
 const RUNS_A_ROUND: usize = 20;

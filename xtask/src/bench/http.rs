@@ -9,8 +9,8 @@ use sandbar_testkit::process::Server;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Bound, Figure, Options, Section, median, median_ratio, peers::Peers, table, usage};
-use crate::{step, workspace::Workspace};
+use super::{Bound, Figure, Options, Section, median, median_ratio, peers::Peers, usage};
+use crate::{step, table, workspace::Workspace};
 
 const CONNECTIONS: usize = 32;
 

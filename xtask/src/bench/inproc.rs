@@ -3,8 +3,8 @@
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Bound, Figure, Options, Section, table};
-use crate::{guests, step, workspace::Workspace};
+use super::{Bound, Figure, Options, Section};
+use crate::{guests, step, table, workspace::Workspace};
 
 /// One line of the example.
 #[derive(Deserialize, Serialize)]

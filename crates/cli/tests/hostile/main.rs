@@ -14,6 +14,7 @@ mod artifacts;
 mod cases;
 mod clients;
 mod files;
+mod http2;
 mod isolation;
 mod malformed;
 mod memory;

@@ -1,7 +1,7 @@
 //! Prints rows in columns, for people.
 
 /// Lines columns up: the first to the left, the others to the right.
-pub(super) fn render(head: &[&str], rows: Vec<Vec<String>>) -> String {
+pub(crate) fn render(head: &[&str], rows: Vec<Vec<String>>) -> String {
     let head = head.iter().map(|title| (*title).to_owned()).collect();
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
