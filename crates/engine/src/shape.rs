@@ -79,8 +79,9 @@ pub(crate) async fn http(entry: Arc<Inner>, work: Work, request: ::http::Request
     match entry.shape {
         Shape::Http => http::answer(entry, work, request).await,
         Shape::Function => function::answer_http(entry, work, request).await,
-        Shape::Typed => typed::answer_http(entry, work, request).await,
-        Shape::Command => command::answer_http(entry, work, request).await,
+        // In boxes: what moves with a request is as large as the largest of these.
+        Shape::Typed => Box::pin(typed::answer_http(entry, work, request)).await,
+        Shape::Command => Box::pin(command::answer_http(entry, work, request)).await,
     }
 }
 
