@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, fs};
 use anyhow::{Context, Result, bail, ensure};
 use lexopt::Arg;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::{guests, step, step::Steps, table, workspace::Workspace};
 
@@ -52,12 +53,14 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: lexopt::Parser) -> Resul
     let mut steps = Steps::default();
     steps.take("install targets", || guests::install_targets(workspace))?;
     steps.take("build guests", || guests::build(workspace))?;
-    let mut cargo = workspace.cargo("test");
-    cargo.args(["--package", "sandbar", "--test", "hostile"]);
-    steps.take("build tests", || step::run(cargo.arg("--no-run")))?;
-    let mut cargo = workspace.cargo("test");
-    cargo.args(["--package", "sandbar", "--test", "hostile", "--no-fail-fast"]);
+    let tests = || {
+        let mut cargo = workspace.cargo("test");
+        cargo.args(["--package", "sandbar", "--test", "hostile"]);
+        cargo
+    };
+    steps.take("build tests", || step::run(tests().arg("--no-run")))?;
     let said = steps.take("run tests", || {
+        let mut cargo = tests();
         let ran = cargo.output().with_context(|| format!("cannot start `{}`", step::shown(&cargo)))?;
         Ok(String::from_utf8_lossy(&ran.stdout).into_owned())
     })?;
@@ -70,9 +73,8 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: lexopt::Parser) -> Resul
         eprintln!("open in {}: {open}", line.number);
     }
     if json {
-        let lines: Vec<_> = lines.line.iter().map(|line| (line, result(line, &passed))).collect();
-        let lines = lines.iter().map(|(line, result)| serde_json::json!({ "line": line, "result": result }));
-        println!("{}", serde_json::Value::from_iter(lines));
+        let lines = lines.line.iter().map(|line| json!({ "line": line, "result": result(line, &passed) }));
+        println!("{}", Value::from_iter(lines));
     }
     let failed: Vec<&str> = passed.iter().filter(|(_, passed)| !**passed).map(|(test, _)| test.as_str()).collect();
     ensure!(failed.is_empty(), "these failed: {}\n{said}", failed.join(", "));

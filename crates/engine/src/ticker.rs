@@ -79,11 +79,13 @@ impl Shared {
 fn tick(shared: &Weak<Shared>) {
     let mut idle = IDLE_TICKS;
     loop {
-        if idle < IDLE_TICKS {
-            thread::sleep(TICK);
-        } else if sleep_until_called(shared).is_some() {
+        if idle >= IDLE_TICKS {
+            if sleep_until_called(shared).is_none() {
+                return;
+            }
             idle = 0;
         }
+        thread::sleep(TICK);
         let Some(shared) = shared.upgrade() else { return };
         shared.engines().retain(|engine| engine.upgrade().map(|engine| engine.increment_epoch()).is_some());
         idle = if shared.running.load(SeqCst) == 0 { idle + 1 } else { 0 };

@@ -1,6 +1,7 @@
 //! Files that are no guests, or not ones that anybody means: each is a bounded error, and none is a panic.
 
 use crate::app::{SOON, TIME, app_folder, empty_folder, finish, guest, guest_file, route, sandbar};
+use sandbar_engine::{Allocation, Cache, Compiler, Engine, EngineConfig, Guest};
 use sandbar_testkit::process::{self, Finished};
 use std::{
     fs::{self, File},
@@ -241,18 +242,20 @@ fn an_import_that_nobody_provides_is_named() {
     }
 }
 
+/// So many loops and then so many locals, each of which a compiler traces back through all the loops: its time and memory
+/// grow with the square.
+fn bomb(size: u16) -> Vec<u8> {
+    let count = leb(size.into());
+    let loops = [0x03, 0x40, 0x20, 0, 0x0d, 0, 0x0b].repeat(size.into());
+    let uses: Vec<u8> = (0..size).flat_map(|local| [&[0x20], leb(local.into()).as_slice(), &[0x1a]].concat()).collect();
+    command_with(&[&[1], count.as_slice(), &[0x7f]].concat(), &[loops, uses].concat())
+}
+
 /// A small file can take a compiler minutes and gigabytes: it gets the time that is set, in a process of its own.
 #[test]
 fn a_compile_bomb_is_given_up() {
     let folder = empty_folder("compile-bomb");
-    // Forty thousand loops and then forty thousand locals, each of which is traced back through all the loops.
-    let loops = [0x03, 0x40, 0x20, 0, 0x0d, 0, 0x0b].repeat(40_000);
-    let uses: Vec<u8> = (0..40_000).flat_map(|local| [&[0x20], leb(local).as_slice(), &[0x1a]].concat()).collect();
-    let bomb = written(
-        &folder,
-        "bomb.wasm",
-        command_with(&[&[1], leb(40_000).as_slice(), &[0x7f]].concat(), &[loops, uses].concat()),
-    );
+    let bomb = written(&folder, "bomb.wasm", bomb(40_000));
     let deep = written(
         &folder,
         "deep.wasm",
@@ -275,4 +278,20 @@ fn a_compile_bomb_is_given_up() {
             assert!(finished.wall < SOON, "{:?}", finished.wall);
         }
     }
+}
+
+/// A compiler that wants more memory than it may have ends by itself: whoever waits for it is told so, and goes on.
+#[test]
+fn a_compiler_has_no_more_memory_than_it_may() {
+    let folder = empty_folder("compile-memory");
+    let program = sandbar().get_program().into();
+    let compiler = Compiler::Child { program, memory_bytes: 3 << 29, time: TIME };
+    let cache = Some(Cache { folder, bytes_max: 1 << 30 });
+    // Three gigabytes would do for it.
+    let engine = Engine::new(EngineConfig { allocation: Allocation::OnDemand, cache, compiler }).unwrap();
+
+    let refused = engine.prepare(&Guest::from_bytes("large", bomb(12_000)).unwrap(), false).unwrap_err().to_string();
+    assert!(refused.contains("more memory than compiling may"), "{refused}");
+    let small = Guest::from_bytes("small", command_with(&[0], &[])).unwrap();
+    assert!(engine.prepare(&small, false).unwrap().is_some());
 }

@@ -1,15 +1,17 @@
 //! What an operator does to a server under load: end it, and give it another version.
 
 use crate::{
-    app::{App, SOON, TIME, app_folder, empty_folder, ended, guest, route, sandbar, until, write_manifest},
+    app::{App, SOON, TIME, app_folder, empty_folder, ended, guest, route, sandbar, until, used, write_manifest},
     wire::Client,
 };
 use sandbar_testkit::process::Signal;
 use std::{
     fs,
     net::TcpStream,
+    process::Command,
     sync::atomic::{AtomicBool, Ordering::SeqCst},
     thread,
+    time::Duration,
 };
 
 fn echo() -> String {
@@ -168,6 +170,51 @@ fn a_bad_version_keeps_the_old_one() {
     app.server.signal(Signal::HUP).unwrap();
     until("a notice", || (app.server.stderr().matches("the old one goes on").count() == kept + 1).then_some(()));
     assert_eq!(app.get("/hello/still").answer.text(), "Hello, still!\n");
+}
+
+/// The time of day goes back by a day while calls run: receipts say so, and nothing else follows it.
+#[test]
+fn a_clock_that_jumps_back_moves_no_deadline() {
+    const CLOCK: &str = r#"
+        #include <stdlib.h>
+        #include <sys/syscall.h>
+        #include <time.h>
+        #include <unistd.h>
+        int clock_gettime(clockid_t id, struct timespec *now) {
+            long failed = syscall(SYS_clock_gettime, id, now);
+            if (!failed && id == CLOCK_REALTIME && !access(getenv("JUMPED"), F_OK)) now->tv_sec -= 24 * 60 * 60;
+            return failed;
+        }
+    "#;
+    let spin = guest("spin", "hostile/spin.wat", "limits = { wall = \"300ms\" }") + &route("/spin", "spin");
+    let folder = app_folder("clock", &(echo() + &spin));
+    let [source, library, jumped] = ["clock.c", "clock.so", "jumped"].map(|name| folder.join(name));
+    fs::write(&source, CLOCK).unwrap();
+    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status().unwrap();
+    assert!(compiled.success());
+    let mut command = sandbar();
+    command.env("LD_PRELOAD", &library).env("JUMPED", &jumped);
+    let app = App::start(command, folder, &[]);
+
+    let at_ms = |id: &str| app.receipt(id)["at_ms"].as_u64().unwrap();
+    let before = app.get("/status/201");
+    thread::scope(|scope| {
+        let slow = scope.spawn(|| app.get("/stream?n=10&ms=100"));
+        calls(&app, 1.0);
+        fs::write(&jumped, "").unwrap();
+        let after = app.get("/status/201");
+        assert!(at_ms(&after.id) + 23 * 60 * 60 * 1000 < at_ms(&before.id), "it did not jump");
+        let slow = slow.join().unwrap();
+        assert!(slow.answer.whole && slow.answer.text().ends_with("chunk 9\n"));
+        assert_eq!(ended(&app.receipt(&slow.id)), "done");
+        // Whose time began before the jump, and whose after it.
+        for id in [slow.id, app.get("/spin").id] {
+            let wall = Duration::from_nanos(used(&app.receipt(&id), "wall_ns"));
+            assert!(wall >= Duration::from_millis(300) && wall < SOON, "{id}: {wall:?}");
+        }
+    });
+    assert_eq!(ended(&app.receipt_of("spin", "stopped wall")), "stopped wall");
+    app.is_healthy();
 }
 
 /// A thousand calls of each bad kind leave nothing behind: no descriptor, and no more memory than a few calls.
