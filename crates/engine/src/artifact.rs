@@ -9,7 +9,7 @@
 
 #![allow(unsafe_code, reason = "mapping machine code; see `load`")]
 
-use crate::{error::CompileError, tuning::Tuning};
+use crate::{error::CompileError, renewal::APPENDED, tuning::Tuning};
 use rustix::rand::{GetRandomFlags, getrandom};
 use sandbar_call::Digest;
 use std::{
@@ -51,6 +51,7 @@ impl Key {
         engine.precompile_compatibility_hash().hash(&mut settings);
         let mut hasher = settings.0;
         hasher.update(env!("CARGO_PKG_VERSION").as_bytes());
+        hasher.update(APPENDED);
         hasher.update(&[tuning.index() as u8]);
         hasher.update(&guest.0);
         Key(hasher.finalize())

@@ -5,6 +5,7 @@ use crate::{
     compile::Compiler,
     error::LoadError,
     load::Guest,
+    room::Room,
     ticker::{Ticker, Ticking},
     tuning::{Allocation, Tuning},
 };
@@ -47,7 +48,7 @@ struct Shared {
     ticker: Ticker,
     resolver: Arc<dyn Resolver>,
     http: HttpClient,
-    slots: Arc<Semaphore>,
+    room: Arc<Room>,
 }
 
 impl Engine {
@@ -68,7 +69,7 @@ impl Engine {
             Allocation::Pooled { slots } => slots as usize,
             Allocation::OnDemand => Semaphore::MAX_PERMITS,
         };
-        let slots = Arc::new(Semaphore::new(slots));
+        let room = Arc::new(Room::new(slots));
         let tuned = [const { OnceLock::new() }; Tuning::COUNT];
         Ok(Engine(Arc::new(Shared {
             config,
@@ -78,7 +79,7 @@ impl Engine {
             ticker,
             resolver: Arc::new(SystemResolver::default()),
             http: HttpClient::system(),
-            slots,
+            room,
         })))
     }
 
@@ -125,9 +126,9 @@ impl Engine {
         Ok(cell.get_or_init(|| engine).clone())
     }
 
-    /// The right to have sandboxes, over all guests.
-    pub(crate) fn slots(&self) -> Arc<Semaphore> {
-        self.0.slots.clone()
+    /// The room for sandboxes, over all guests.
+    pub(crate) fn room(&self) -> Arc<Room> {
+        self.0.room.clone()
     }
 
     /// What looks up names for guests.

@@ -146,7 +146,10 @@ impl Work {
         })?;
         let made = match idle {
             Some(sandbox) => Ok(sandbox),
-            None => program.sandbox(self.call, self.meter(), streams),
+            None => {
+                program.host().room().make();
+                program.sandbox(self.call, self.meter(), streams)
+            }
         };
         let mut sandbox = made.map_err(|error| self.fault(&format!("{error:?}")))?;
         sandbox.begin(self.call, &mut self.draft, &program);
@@ -253,7 +256,7 @@ async fn run_guest<T: Send + 'static>(
     sandbox.end_log();
     let healthy = matches!(ended.outcome, Outcome::Done | Outcome::Failed { .. });
     if healthy && reusable {
-        program.pool().give_back(sandbox);
+        program.give_back(sandbox).await;
     } else {
         drop(sandbox);
     }

@@ -83,6 +83,9 @@ pub struct Summary {
     pub tables: u32,
     /// The core instances that it makes; 1 for a module.
     pub core_instances: u32,
+    /// Whether it exports a name that Sandbar appends to guests.
+    #[serde(skip)]
+    pub(crate) reserved: bool,
 }
 
 /// All that can be told about a guest without running it. Its JSON form is what `sandbar inspect --json` prints.
@@ -183,6 +186,7 @@ fn summarize(bytes: &[u8], scan: &Scan<'_>, types: Option<TypesRef<'_>>) -> Summ
         memories: scan.memories,
         tables: scan.tables,
         core_instances: scan.core_instances,
+        reserved: scan.reserved,
     }
 }
 

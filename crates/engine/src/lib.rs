@@ -22,6 +22,8 @@ mod outcome;
 mod outgoing;
 mod pool;
 mod program;
+mod renewal;
+mod room;
 mod sandbox;
 mod shape;
 mod state;

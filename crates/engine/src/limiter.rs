@@ -19,8 +19,15 @@ pub(crate) struct Limiter {
 
 impl Limiter {
     pub(crate) fn new(tap: Tap, meter: &Meter) -> Limiter {
-        let instances_max = usize::try_from(meter.limits().most(Resource::Instances)).unwrap_or(usize::MAX);
+        // And the one that is appended.
+        let instances = meter.limits().most(Resource::Instances).saturating_add(1);
+        let instances_max = usize::try_from(instances).unwrap_or(usize::MAX);
         Limiter { tap, memory_bytes: 0, table_elements: 0, refused: None, instances_max }
+    }
+
+    /// Takes what a sandbox has over from the limiter that it had.
+    pub(crate) fn continuing(self, before: &Limiter) -> Limiter {
+        Limiter { memory_bytes: before.memory_bytes, table_elements: before.table_elements, ..self }
     }
 
     /// Starts a call in a sandbox that may have memory already.

@@ -1,6 +1,6 @@
 //! Bounds how many sandboxes of a guest exist, and keeps those that may serve again.
 
-use crate::{clock, sandbox::Sandbox};
+use crate::{clock, renewal::Renewal, room::Room, sandbox::Sandbox};
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -52,12 +52,16 @@ pub(crate) struct Pool {
     policy: Policy,
     limits: PoolLimits,
     slots: Arc<Semaphore>,
-    /// Slots over all guests.
-    engine: Arc<Semaphore>,
+    /// What all guests share.
+    room: Arc<Room>,
     waiting: AtomicU32,
     idle: Mutex<Vec<Idle>>,
     reaping: AtomicBool,
+    renewal: Option<Arc<Renewal>>,
 }
+
+/// How long a renewed sandbox waits for its next call.
+const RENEWED_IDLE: Duration = Duration::from_secs(1);
 
 struct Idle {
     sandbox: Sandbox,
@@ -75,25 +79,26 @@ pub(crate) struct Slot {
 pub(crate) struct Busy;
 
 impl Pool {
-    pub(crate) fn new(policy: Policy, limits: PoolLimits, engine: Arc<Semaphore>) -> Arc<Pool> {
-        let slots = Arc::new(Semaphore::new(limits.sandboxes_max as usize));
-        let idle = Mutex::default();
-        Arc::new(Pool {
+    pub(crate) fn new(policy: Policy, limits: PoolLimits, room: Arc<Room>, renewal: Option<Arc<Renewal>>) -> Arc<Pool> {
+        let pool = Arc::new(Pool {
             policy,
             limits,
-            slots,
-            engine,
+            slots: Arc::new(Semaphore::new(limits.sandboxes_max as usize)),
+            room,
             waiting: AtomicU32::new(0),
-            idle,
+            idle: Mutex::default(),
             reaping: AtomicBool::new(false),
-        })
+            renewal,
+        });
+        pool.room.enter(&pool);
+        pool
     }
 
     /// Takes the right to run a call, and an idle sandbox if there is one.
     pub(crate) async fn take(&self) -> Result<(Slot, Option<Sandbox>), Busy> {
         let mut until = None;
         let of_guest = self.permit(&self.slots, &mut until).await?;
-        let of_engine = self.permit(&self.engine, &mut until).await?;
+        let of_engine = self.permit(self.room.slots(), &mut until).await?;
         Ok((Slot { _of_guest: of_guest, _of_engine: of_engine }, self.pop()))
     }
 
@@ -108,17 +113,29 @@ impl Pool {
         slot.map_err(|_| Busy)?.map_err(|_| Busy)
     }
 
-    /// Gives a sandbox back after a call that ended well. The call's slot has to be dropped after this.
-    pub(crate) fn give_back(self: &Arc<Self>, sandbox: Sandbox) {
-        let keep = match self.policy {
+    /// Whether a sandbox may serve another call as it is, after so many.
+    pub(crate) fn keeps(&self, calls: u64) -> bool {
+        match self.policy {
             Policy::Fresh => false,
-            Policy::Reused { calls, .. } => sandbox.calls() < calls,
+            Policy::Reused { calls: most, .. } => calls < most,
             Policy::Held => true,
-        };
-        if keep {
-            self.idle().push(Idle { sandbox, since_ns: clock::monotonic_ns() });
-            self.reap_later();
         }
+    }
+
+    /// Gives a sandbox back that may serve another call. The slot of its last call has to be dropped after this.
+    pub(crate) fn give_back(self: &Arc<Self>, sandbox: Sandbox) {
+        self.room.count(1, 0);
+        self.idle().push(Idle { sandbox, since_ns: clock::monotonic_ns() });
+        self.reap_later();
+    }
+
+    /// Drops the sandbox that has been idle longest, and tells whether there was one.
+    pub(crate) fn evict(&self) -> bool {
+        let mut idle = self.idle();
+        let evicted = (!idle.is_empty()).then(|| idle.remove(0));
+        drop(idle);
+        self.room.count(0, usize::from(evicted.is_some()));
+        evicted.is_some()
     }
 
     /// How long a caller had better wait before it tries again, in seconds.
@@ -133,24 +150,34 @@ impl Pool {
     }
 
     fn pop(&self) -> Option<Sandbox> {
-        if self.policy == Policy::Fresh {
-            return None;
-        }
         let mut idle = self.idle();
         self.drop_expired(&mut idle);
-        idle.pop().map(|idle| idle.sandbox)
+        let sandbox = idle.pop()?.sandbox;
+        self.room.count(0, 1);
+        Some(sandbox)
+    }
+
+    /// How long a sandbox stays idle.
+    fn idle_most(&self) -> Option<Duration> {
+        match self.policy {
+            Policy::Fresh => Some(RENEWED_IDLE),
+            Policy::Reused { idle, .. } => Some(idle),
+            Policy::Held => None,
+        }
     }
 
     fn drop_expired(&self, idle: &mut Vec<Idle>) {
-        if let Policy::Reused { idle: most, .. } = self.policy {
-            let oldest = clock::monotonic_ns().saturating_sub(u64::try_from(most.as_nanos()).unwrap_or(u64::MAX));
-            idle.retain(|idle| idle.since_ns >= oldest);
-        }
+        let Some(most) = self.idle_most() else { return };
+        let oldest = clock::monotonic_ns().saturating_sub(u64::try_from(most.as_nanos()).unwrap_or(u64::MAX));
+        // The longest idle come first.
+        let expired = idle.iter().take_while(|idle| idle.since_ns < oldest).count();
+        idle.drain(..expired);
+        self.room.count(0, expired);
     }
 
     /// Sees to it that idle sandboxes go in time, with a task that ends when none is left.
     fn reap_later(self: &Arc<Self>) {
-        let Policy::Reused { idle, .. } = self.policy else { return };
+        let Some(idle) = self.idle_most() else { return };
         if self.reaping.swap(true, Relaxed) {
             return;
         }
@@ -163,6 +190,9 @@ impl Pool {
                 pool.drop_expired(&mut left);
                 if left.is_empty() {
                     pool.reaping.store(false, Relaxed);
+                    if let Some(renewal) = &pool.renewal {
+                        renewal.rest();
+                    }
                     return;
                 }
             }
@@ -171,6 +201,12 @@ impl Pool {
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.room.count(0, self.idle().len());
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     load::Guest,
     outgoing::Outgoing,
     pool::{Policy, Pool, PoolLimits},
+    renewal::Renewal,
     sandbox::Sandbox,
     state::{State, Ticks},
     stdio::{Input, Log, LogStream, Output, Pipe},
@@ -20,6 +21,7 @@ use sandbar_call::{CallId, Digest, GuestName, Limits, Meter, Resource};
 use sandbar_grants::{Admitted, Network};
 use std::sync::Arc;
 use wasmtime::component;
+use wasmtime_wasi::WasiView;
 use wasmtime_wasi_http::WasiHttpCtx;
 
 /// What a guest is bound to.
@@ -60,6 +62,7 @@ pub struct Program {
     linked: Linked,
     binding: Binding,
     pool: Arc<Pool>,
+    renewal: Option<Arc<Renewal>>,
 }
 
 /// A guest whose imports are all provided.
@@ -87,7 +90,9 @@ impl Engine {
                 Linked::Component(dialect::link_component(&wasmtime, &component, tuning, &binding.grants)?)
             }
         };
-        let pool = Pool::new(binding.policy, binding.pool, self.slots());
+        let renews = binding.policy == Policy::Fresh && tuning.renews() && !summary.reserved;
+        let renewal = renews.then(|| Renewal::of(&linked)).flatten().map(Arc::new);
+        let pool = Pool::new(binding.policy, binding.pool, self.room(), renewal.clone());
         let (name, digest) = (guest.name().clone(), guest.digest());
         Ok(Arc::new(Program {
             engine: self.clone(),
@@ -99,6 +104,7 @@ impl Engine {
             linked,
             binding,
             pool,
+            renewal,
         }))
     }
 }
@@ -129,6 +135,16 @@ impl Program {
         &self.pool
     }
 
+    /// How its sandboxes are renewed, if they can be.
+    pub(crate) fn renewal(&self) -> Option<&Renewal> {
+        self.renewal.as_deref()
+    }
+
+    /// How often a fresh sandbox was an earlier one, made as it was in the beginning.
+    pub fn renewed(&self) -> u64 {
+        self.renewal.as_ref().map_or(0, |renewal| renewal.renewed())
+    }
+
     /// What it is bound to.
     pub fn binding(&self) -> &Binding {
         &self.binding
@@ -151,6 +167,11 @@ impl Program {
 
     /// Makes a sandbox for a call. None of the guest's code has run in it.
     pub(crate) fn sandbox(&self, call: CallId, meter: &Arc<Meter>, streams: Streams<'_>) -> wasmtime::Result<Sandbox> {
+        Ok(Sandbox::new(self, self.state(call, meter, streams)?))
+    }
+
+    /// Makes all that lives as long as a sandbox and lies outside of its instance.
+    pub(crate) fn state(&self, call: CallId, meter: &Arc<Meter>, streams: Streams<'_>) -> wasmtime::Result<State> {
         let tap = Tap::new(meter.clone());
         let grants = self.binding.grants.clone();
         let (stdin, stdout) = (Input::new(tap.clone()), Pipe::default());
@@ -164,8 +185,12 @@ impl Program {
             wasi.stdin(stdin.clone()).stdout(Output::new(stdout.clone(), tap.clone())).stderr(stderr.clone());
         }
         let files = dialect::Files::new(&grants);
-        let state = State {
-            wasi: wasi.build_p1(),
+        let mut wasi = wasi.build_p1();
+        let table = wasi.ctx().table;
+        let handles = usize::try_from(meter.limits().most(Resource::Handles)).unwrap_or(usize::MAX);
+        table.set_max_capacity(handles.min(table.max_capacity()));
+        Ok(State {
+            wasi,
             http: WasiHttpCtx::new(),
             outgoing: Outgoing::new(self.engine.http_client(), grants.clone(), tap.clone()),
             limiter: Limiter::new(tap.clone(), meter),
@@ -178,8 +203,19 @@ impl Program {
             stderr,
             deadline_ns: u64::MAX,
             ticks: Ticks::Yield,
-        };
-        Ok(Sandbox::new(self, state, meter))
+        })
+    }
+
+    /// Takes a sandbox after a call that ended well: for another, or to be dropped.
+    pub(crate) async fn give_back(&self, mut sandbox: Sandbox) {
+        if self.pool.keeps(sandbox.calls()) {
+            self.pool.give_back(sandbox);
+        } else if let Some(renewal) = &self.renewal
+            && sandbox.renew(self).await
+        {
+            renewal.count();
+            self.pool.give_back(sandbox);
+        }
     }
 }
 

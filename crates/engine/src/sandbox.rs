@@ -2,7 +2,8 @@
 
 use crate::{
     outcome::outcome_of,
-    program::{Linked, Program},
+    program::{Linked, Program, Streams},
+    renewal::{Renewer, most_resources},
     state::{State, Ticks, on_tick},
     values::ArgumentSpace,
 };
@@ -21,6 +22,9 @@ const FUEL_COUNTED: u64 = 1_000_000;
 pub(crate) struct Sandbox {
     pub(crate) store: Store<State>,
     pub(crate) instance: Instance,
+    /// Whether the guest's own start code has run.
+    started: bool,
+    renewer: Option<Renewer>,
     /// Where lists and strings for core exports go in its memory, once one was passed.
     pub(crate) space: Option<ArgumentSpace>,
     id: SandboxId,
@@ -33,7 +37,7 @@ pub(crate) struct Sandbox {
 /// An instance of either kind.
 #[derive(Clone, Copy)]
 pub(crate) enum Instance {
-    /// Before the guest's own start code has run.
+    /// Before there is one.
     Unborn,
     Core(wasmtime::Instance),
     Component(component::Instance),
@@ -41,19 +45,17 @@ pub(crate) enum Instance {
 
 impl Sandbox {
     /// Makes a store for a call's guest, without running any of its code yet.
-    pub(crate) fn new(program: &Program, state: State, meter: &Meter) -> Sandbox {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
+    pub(crate) fn new(program: &Program, state: State) -> Sandbox {
         let mut store = Store::new(program.engine(), state);
         store.limiter(|state| &mut state.limiter);
         store.epoch_deadline_callback(on_tick);
-        let wasi = wasmtime_wasi::WasiView::ctx(store.data_mut());
-        let handles = usize::try_from(meter.limits().most(Resource::Handles)).unwrap_or(usize::MAX);
-        wasi.table.set_max_capacity(handles.min(wasi.table.max_capacity()));
         Sandbox {
             store,
             instance: Instance::Unborn,
+            started: false,
+            renewer: None,
             space: None,
-            id: SandboxId(NEXT.fetch_add(1, Relaxed)),
+            id: next_id(),
             calls: 0,
             metered: false,
             fuel: None,
@@ -99,21 +101,52 @@ impl Sandbox {
 
     /// Instantiates the guest, if that has not happened, and runs its start code.
     pub(crate) async fn start(&mut self, program: &Program) -> wasmtime::Result<()> {
-        if !matches!(self.instance, Instance::Unborn) {
-            return Ok(());
-        }
-        self.store.data().tap.meter().charge(Resource::Instances, program.core_instances())?;
-        self.instance = match program.linked() {
-            Linked::Core(pre) => {
-                let instance = pre.instantiate_async(&mut self.store).await?;
-                if let Some(initialize) = instance.get_func(&mut self.store, "_initialize") {
-                    initialize.typed::<(), ()>(&self.store)?.call_async(&mut self.store, ()).await?;
-                }
-                Instance::Core(instance)
+        if matches!(self.instance, Instance::Unborn) {
+            self.store.data().tap.meter().charge(Resource::Instances, program.core_instances())?;
+            self.instance = match program.linked() {
+                Linked::Core(pre) => Instance::Core(pre.instantiate_async(&mut self.store).await?),
+                Linked::Component(pre) => Instance::Component(pre.instantiate_async(&mut self.store).await?),
+            };
+            if let Some(renewal) = program.renewal() {
+                self.renewer = renewal.renewer(&mut self.store, self.instance).await?;
             }
-            Linked::Component(pre) => Instance::Component(pre.instantiate_async(&mut self.store).await?),
-        };
+        }
+        if let (false, Instance::Core(instance)) = (self.started, self.instance)
+            && let Some(initialize) = instance.get_func(&mut self.store, "_initialize")
+        {
+            initialize.typed::<(), ()>(&self.store)?.call_async(&mut self.store, ()).await?;
+        }
+        self.started = true;
         Ok(())
+    }
+
+    /// Makes the sandbox as it was when it was instantiated, and another in every receipt, if it can be.
+    pub(crate) async fn renew(&mut self, program: &Program) -> bool {
+        let Some(renewer) = self.renewer.as_ref().filter(|renewer| renewer.fits(&self.store.data().limiter)) else {
+            return false;
+        };
+        let state = self.store.data_mut();
+        let handles = match self.instance {
+            Instance::Component(_) => most_resources(wasmtime_wasi::WasiView::ctx(state).table),
+            Instance::Core(_) | Instance::Unborn => Some(0),
+        };
+        let meter = state.tap.meter();
+        let (Some(handles), Ok(fresh)) = (handles, program.state(CallId(0), &meter, Streams::PIPED)) else {
+            return false;
+        };
+        let limiter = fresh.limiter.continuing(&state.limiter);
+        *state = State { limiter, ..fresh };
+        if self.metered && self.store.set_fuel(u64::MAX).is_err() {
+            return false;
+        }
+        if !renewer.renew(&mut self.store, handles).await {
+            return false;
+        }
+        self.started = false;
+        self.space = None;
+        self.id = next_id();
+        self.calls = 0;
+        true
     }
 
     /// The instance of a core module.
@@ -159,6 +192,11 @@ impl Sandbox {
     pub(crate) fn keep_thread(&mut self) {
         self.store.data_mut().ticks = Ticks::Continue;
     }
+}
+
+fn next_id() -> SandboxId {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    SandboxId(NEXT.fetch_add(1, Relaxed))
 }
 
 impl Drop for Sandbox {

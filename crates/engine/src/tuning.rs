@@ -37,8 +37,8 @@ pub enum Allocation {
 pub const MEMORY_BYTES_MAX: u64 = 1 << 32;
 /// The largest table of a pooled sandbox, in elements.
 const TABLE_ELEMENTS_MAX: usize = 100_000;
-/// Core instances and tables in one pooled component.
-const CORE_INSTANCES_MAX: u32 = 64;
+/// Core instances and tables in one pooled component; one of them is what is appended to it.
+const CORE_INSTANCES_MAX: u32 = 65;
 /// Memories in one pooled guest.
 const MEMORIES_MAX: u32 = 8;
 /// Bytes of a slot's memory that stay resident between sandboxes, so that starting one takes no page faults.
@@ -52,6 +52,11 @@ impl Tuning {
     /// Its place among them.
     pub(crate) fn index(self) -> usize {
         usize::from(self.fuel) | usize::from(self.concurrency) << 1 | usize::from(self.gc) << 2
+    }
+
+    /// Whether sandboxes can be renewed: what tasks, streams and garbage-collected objects leave behind can't be put back.
+    pub(crate) fn renews(self) -> bool {
+        !self.concurrency && !self.gc
     }
 
     /// Builds an engine that can compile and run.
@@ -121,6 +126,6 @@ fn pool(slots: u32) -> PoolingAllocationConfig {
 }
 
 /// Whether the system has swap, where resetting slots by scanning page tables may miss pages that were swapped out.
-fn swaps() -> bool {
+pub(crate) fn swaps() -> bool {
     fs::read_to_string(Path::new("/proc/swaps")).map_or(true, |swaps| swaps.lines().count() > 1)
 }

@@ -12,5 +12,7 @@ mod endings;
 mod limits;
 #[path = "meters/pool.rs"]
 mod pool;
+#[path = "meters/renewal.rs"]
+mod renewal;
 #[path = "meters/world.rs"]
 mod world;

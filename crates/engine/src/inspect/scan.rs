@@ -6,6 +6,7 @@
 //! to need it and fails to compile, which no compiler's output does.
 
 use super::{GUEST_BYTES_MAX, Kind, LISTED_MAX, Malformed, NESTING_MAX, imports, shown};
+use crate::renewal::RESERVED;
 use sandbar_call::Dialect;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -76,6 +77,8 @@ pub(super) struct Scan<'a> {
     pub(super) exports: Vec<(&'a str, ComponentExternalKind)>,
     /// Whether a module imports WASI 0.1 or exports one of its entries.
     pub(super) wasi_module: bool,
+    /// Whether a name that it exports is one of those that are appended to guests.
+    pub(super) reserved: bool,
     pub(super) producers: Vec<Producer>,
     pub(super) debug_info: bool,
     pub(super) names: bool,
@@ -163,6 +166,7 @@ impl<'a> Scan<'a> {
             imports: Vec::new(),
             exports: Vec::new(),
             wasi_module: false,
+            reserved: false,
             producers: Vec::new(),
             sections_read: 0,
             producers_read: 0,
@@ -230,7 +234,9 @@ impl<'a> Scan<'a> {
             }
             Payload::ExportSection(section) if depth == 1 => {
                 for export in section {
-                    self.wasi_module |= matches!(export?.name, "_start" | "_initialize");
+                    let name = export?.name;
+                    self.wasi_module |= matches!(name, "_start" | "_initialize");
+                    self.reserved |= name.starts_with(RESERVED);
                 }
             }
             Payload::ElementSection(section) => {
@@ -285,6 +291,7 @@ impl<'a> Scan<'a> {
                 for export in section.into_iter_with_offsets() {
                     let (offset, export) = export?;
                     self.external(offset, export.name.name)?;
+                    self.reserved |= export.name.name.starts_with(RESERVED);
                     self.exports.push((export.name.name, export.kind));
                 }
             }
