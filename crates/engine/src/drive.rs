@@ -1,6 +1,6 @@
 //! Polls a call: accounts its processor time, holds its deadlines, and turns a panic of the host into a fault.
 
-use crate::{clock, ticker::Ticking};
+use crate::{clock, renewal::PolledBy, ticker::Ticking};
 use sandbar_call::{Meter, Resource, Stop};
 use std::{
     future::Future,
@@ -29,6 +29,7 @@ pub(crate) struct Drive<T> {
     deadline_ns: u64,
     /// Set once the call waits for something; one that never waits needs no timer.
     timer: Option<Pin<Box<Sleep>>>,
+    polled_by: Option<PolledBy>,
     _ticking: Ticking,
 }
 
@@ -38,8 +39,9 @@ impl<T> Drive<T> {
         meter: Arc<Meter>,
         deadline_ns: u64,
         ticking: Ticking,
+        polled_by: Option<PolledBy>,
     ) -> Drive<T> {
-        Drive { call: Box::pin(call), meter, deadline_ns, timer: None, _ticking: ticking }
+        Drive { call: Box::pin(call), meter, deadline_ns, timer: None, polled_by, _ticking: ticking }
     }
 
     /// Whether a call that came to its end by itself did so within its limits: one long instruction can go past a deadline.
@@ -64,6 +66,9 @@ impl<T> Future for Drive<T> {
     type Output = Result<T, Halt>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(polled_by) = &self.polled_by {
+            polled_by.note();
+        }
         let outer = clock::start_accounting();
         let polled = catch_unwind(AssertUnwindSafe(|| self.call.as_mut().poll(cx)));
         let charged = self.meter.charge(Resource::Cpu, clock::account());

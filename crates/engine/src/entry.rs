@@ -161,7 +161,8 @@ impl Work {
         let program = self.entry.program.clone();
         let meter = self.meter().clone();
         let ticking = program.host().ticking();
-        Drive::new(run_guest(program, slot, sandbox, call), meter, self.deadline_ns(), ticking)
+        let polled_by = sandbox.polled_by();
+        Drive::new(run_guest(program, slot, sandbox, call), meter, self.deadline_ns(), ticking, polled_by)
     }
 
     fn deadline_ns(&self) -> u64 {

@@ -12,7 +12,7 @@ mod append;
 mod pages;
 
 use crate::{limiter::Limiter, program::Linked, sandbox::Instance, state::State};
-use pages::{Image, Place};
+use pages::{Image, Memory};
 use std::sync::{
     Arc, Mutex, PoisonError,
     atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -56,7 +56,8 @@ enum Exports {
 /// Renews one sandbox.
 pub(crate) struct Renewer {
     reset: Reset,
-    memory: Option<(Place, Arc<Image>)>,
+    memory: Option<Memory>,
+    polled_by: PolledBy,
     /// Bytes of memory and elements of tables at its beginning.
     size: (u64, u64),
 }
@@ -109,18 +110,20 @@ impl Renewal {
             (Exports::Core { .. } | Exports::Component { .. }, _) => return Ok(None),
         };
         Ok(match memory {
-            None => Some(Renewer { reset, memory: None, size }),
-            Some(memory) => memory.map(|memory| Renewer { reset, memory: Some(memory), size }),
+            None => Some(Renewer { reset, memory: None, polled_by: PolledBy::default(), size }),
+            Some(memory) => {
+                memory.map(|memory| Renewer { reset, memory: Some(memory), polled_by: PolledBy::default(), size })
+            }
         })
     }
 
-    /// Where a memory lies, and what it holds at its beginning, which is taken from the first.
-    fn image(&self, memory: &[u8]) -> Option<(Place, Arc<Image>)> {
+    /// A memory with what it holds at its beginning, which is taken from the first.
+    fn image(&self, memory: &[u8]) -> Option<Memory> {
         let mut image = self.image.lock().unwrap_or_else(PoisonError::into_inner);
         if image.is_none() {
             *image = Image::of(memory).map(Arc::new);
         }
-        image.clone().map(|image| (Place::of(memory), image))
+        image.clone().map(|image| Memory::new(memory, image))
     }
 
     /// Counts a sandbox that was renewed.
@@ -142,19 +145,67 @@ impl Renewal {
 
 impl Renewer {
     /// Puts an instance back to its beginning, if all that a call left in it is what can be put back.
-    pub(crate) async fn renew(&self, store: &mut Store<State>, handles: u32) -> bool {
+    pub(crate) async fn renew(&mut self, store: &mut Store<State>, handles: u32) -> bool {
         let reset = match &self.reset {
             Reset::Core(None) => true,
             Reset::Core(Some(restore)) => restore.call_async(&mut *store, ()).await.is_ok(),
             Reset::Component(reset) => matches!(reset.call_async(&mut *store, (handles,)).await, Ok((true,))),
         };
-        reset && self.memory.as_ref().is_none_or(|(place, image)| pages::restore(*place, image, store).is_ok())
+        let one_thread = self.polled_by.is_this_thread();
+        self.polled_by.forget();
+        reset && self.memory.as_mut().is_none_or(|memory| memory.restore(one_thread, store).is_ok())
+    }
+
+    /// Begins a call in the sandbox, before any of the guest's code runs for it.
+    pub(crate) fn begin(&mut self) {
+        if let Some(memory) = &mut self.memory {
+            memory.begin();
+        }
+    }
+
+    /// Where it is noted which threads poll the sandbox's call.
+    pub(crate) fn polled_by(&self) -> PolledBy {
+        self.polled_by.clone()
     }
 
     /// Whether a sandbox has the memory and the tables that it began with.
     pub(crate) fn fits(&self, limiter: &Limiter) -> bool {
         self.size == (limiter.memory_bytes, limiter.table_elements)
     }
+}
+
+/// Which thread polls a call: none yet, one, or several.
+#[derive(Clone, Default)]
+pub(crate) struct PolledBy(Arc<AtomicU64>);
+
+impl PolledBy {
+    const NONE: u64 = 0;
+    const SEVERAL: u64 = u64::MAX;
+
+    /// Notes that this thread polls the call now.
+    pub(crate) fn note(&self) {
+        let (before, this) = (self.0.load(Relaxed), this_thread());
+        if before != this {
+            self.0.store(if before == Self::NONE { this } else { Self::SEVERAL }, Relaxed);
+        }
+    }
+
+    fn is_this_thread(&self) -> bool {
+        self.0.load(Relaxed) == this_thread()
+    }
+
+    fn forget(&self) {
+        self.0.store(Self::NONE, Relaxed);
+    }
+}
+
+/// The number of this thread, from 1 on.
+fn this_thread() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    thread_local! {
+        static NUMBER: u64 = NEXT.fetch_add(1, Relaxed);
+    }
+    NUMBER.with(|number| *number)
 }
 
 /// How many resources a table had at most at one time, if it has none now. The table can't be used after this.

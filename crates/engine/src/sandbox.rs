@@ -3,7 +3,7 @@
 use crate::{
     outcome::outcome_of,
     program::{Linked, Program, Streams},
-    renewal::{Renewer, most_resources},
+    renewal::{PolledBy, Renewer, most_resources},
     state::{State, Ticks, on_tick},
     values::ArgumentSpace,
 };
@@ -111,6 +111,9 @@ impl Sandbox {
                 self.renewer = renewal.renewer(&mut self.store, self.instance).await?;
             }
         }
+        if let Some(renewer) = &mut self.renewer {
+            renewer.begin();
+        }
         if let (false, Instance::Core(instance)) = (self.started, self.instance)
             && let Some(initialize) = instance.get_func(&mut self.store, "_initialize")
         {
@@ -120,9 +123,14 @@ impl Sandbox {
         Ok(())
     }
 
+    /// Where the threads are noted that poll its call, if it wants to know.
+    pub(crate) fn polled_by(&self) -> Option<PolledBy> {
+        self.renewer.as_ref().map(Renewer::polled_by)
+    }
+
     /// Makes the sandbox as it was when it was instantiated, and another in every receipt, if it can be.
     pub(crate) async fn renew(&mut self, program: &Program) -> bool {
-        let Some(renewer) = self.renewer.as_ref().filter(|renewer| renewer.fits(&self.store.data().limiter)) else {
+        let Some(renewer) = self.renewer.as_mut().filter(|renewer| renewer.fits(&self.store.data().limiter)) else {
             return false;
         };
         let state = self.store.data_mut();

@@ -3,11 +3,24 @@
 //! A page of a sandbox's memory that was written is private to this process; one that was only read still belongs to the file
 //! of the guest's image, or is the kernel's page of zeros. `PAGEMAP_SCAN` (Linux 6.7) lists the first kind. Copying those back
 //! leaves them resident, so that the next call takes no page fault for them.
+//!
+//! A page is written for the first time in a page fault of the thread that writes. So where a call ran on one thread and that
+//! took no fault, the pages that were listed before are all that it can have written, and the kernel need not be asked.
 
-#![allow(unsafe_code, reason = "reading what pages were written and writing them, between calls; see `restore`")]
+#![allow(
+    unsafe_code,
+    reason = "reading what pages were written and writing them, between calls; see `Memory::restore`"
+)]
 
 use crate::state::State;
-use std::{fs::File, io, mem::size_of, os::fd::AsRawFd, sync::OnceLock};
+use std::{
+    cell::Cell,
+    fs::File,
+    io,
+    mem::{MaybeUninit, size_of},
+    os::fd::AsRawFd,
+    sync::{Arc, OnceLock},
+};
 use wasmtime::Store;
 
 const PAGE: usize = 4096;
@@ -40,63 +53,124 @@ impl Image {
         }
         let written = pages.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
         pages.truncate(written);
+        unmap_unwritten(memory);
         Some(Image { bytes: memory.len(), pages })
     }
 }
 
-/// Where the memory of a sandbox lies, which neither moves nor goes while the sandbox lives.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    base: *mut u8,
-    bytes: usize,
-}
-
-// SAFETY: a place is an address, and says nothing of who may look there; `restore` does.
-unsafe impl Send for Place {}
-// SAFETY: as above.
-unsafe impl Sync for Place {}
-
-impl Place {
-    pub(super) fn of(memory: &[u8]) -> Place {
-        Place { base: memory.as_ptr().cast_mut(), bytes: memory.len() }
-    }
-}
-
-/// Makes a memory what its image says.
-///
-/// The store is borrowed to show that nothing of it runs and that nothing of its memory is borrowed. That the place is the
-/// whole memory of an instance in it, which has not grown since, is for the caller to know: a place has no lifetime.
-///
-/// # Errors
-/// The kernel does not tell which pages were written, or there are too many. The sandbox can't be used any more.
-pub(super) fn restore(place: Place, image: &Image, _store: &mut Store<State>) -> io::Result<()> {
-    if place.bytes != image.bytes {
-        return Err(io::Error::other("another memory"));
-    }
-    let (start, end) = (place.base as u64, place.base as u64 + place.bytes as u64);
-    let (mut at, mut copied) = (start, 0);
+/// Takes the pages of a memory that were only read out of the page table again: the kernel would look at each of them
+/// whenever it is asked for the written ones.
+fn unmap_unwritten(memory: &[u8]) {
+    let (mut at, end) = (memory.as_ptr() as u64, memory.as_ptr() as u64 + memory.len() as u64);
     let mut regions = [Region::default(); REGIONS];
     while at < end {
-        let (count, walked) = written(at, end, &mut regions)?;
-        for region in regions.get(..count).unwrap_or_default() {
-            for address in (region.start..region.end).step_by(PAGE) {
-                copied += PAGE;
-                if copied > KEPT_BYTES_MAX {
-                    return Err(io::Error::other("more was written than is copied back"));
-                }
-                let target = address as *mut u8;
-                match image.pages.get((address - start) as usize / PAGE).and_then(Option::as_ref) {
-                    // SAFETY: the kernel gave the address of a page within the memory, whose size is a multiple of a
-                    // page's. The store is borrowed, so nobody else looks at it.
-                    Some(page) => unsafe { std::ptr::copy_nonoverlapping(page.as_ptr(), target, PAGE) },
-                    // SAFETY: as above.
-                    None => unsafe { std::ptr::write_bytes(target, 0, PAGE) },
-                }
+        let Ok((count, walked)) = written(at, end, &mut regions) else { return };
+        let last = Region { start: walked, end: walked, categories: 0 };
+        for region in regions.get(..count).unwrap_or_default().iter().chain([&last]) {
+            if region.start > at {
+                // SAFETY: this range is within the memory, and no page of it was written: each is a page of zeros or of
+                // the file that was mapped there, and will be that again when it is next looked at.
+                unsafe { libc::madvise(at as *mut _, (region.start - at) as usize, libc::MADV_DONTNEED) };
+            }
+            at = region.end;
+        }
+    }
+}
+
+/// The memory of a sandbox, which neither moves nor goes while the sandbox lives.
+pub(super) struct Memory {
+    base: *mut u8,
+    bytes: usize,
+    image: Arc<Image>,
+    /// The regions of written pages when they were last listed, and all that can have been written unless a page fault was
+    /// taken since.
+    written: Option<Vec<Region>>,
+    /// The page faults of the call's thread before it began.
+    faults: u64,
+}
+
+// SAFETY: an address, of which `restore` alone makes use; it says what for.
+unsafe impl Send for Memory {}
+// SAFETY: as above.
+unsafe impl Sync for Memory {}
+
+impl Memory {
+    pub(super) fn new(memory: &[u8], image: Arc<Image>) -> Memory {
+        // Pages that become one large page are written without a fault.
+        // SAFETY: changes how the kernel keeps these pages, and not what is in them.
+        unsafe { libc::madvise(memory.as_ptr() as *mut _, memory.len(), libc::MADV_NOHUGEPAGE) };
+        Memory { base: memory.as_ptr().cast_mut(), bytes: memory.len(), image, written: None, faults: 0 }
+    }
+
+    /// Begins a call.
+    pub(super) fn begin(&mut self) {
+        self.faults = FAULTS.get();
+    }
+
+    /// Makes the memory what its image says. `one_thread` is whether all of the call ran on this thread.
+    ///
+    /// The store is borrowed to show that nothing of it runs and that nothing of its memory is borrowed. That this is the
+    /// whole memory of an instance in it, which has not grown since, is for the caller to know: an address has no lifetime.
+    ///
+    /// # Errors
+    /// The kernel does not tell which pages were written, or there are too many. The sandbox can't be used any more.
+    pub(super) fn restore(&mut self, one_thread: bool, _store: &mut Store<State>) -> io::Result<()> {
+        if self.bytes != self.image.bytes {
+            return Err(io::Error::other("another memory"));
+        }
+        let faults = faults();
+        let written = self.written.take().filter(|_| one_thread && faults == self.faults);
+        let written = written.map_or_else(|| self.list(), Ok)?;
+        let start = self.base as u64;
+        for address in written.iter().flat_map(|region| (region.start..region.end).step_by(PAGE)) {
+            let target = address as *mut u8;
+            match self.image.pages.get((address - start) as usize / PAGE).and_then(Option::as_ref) {
+                // SAFETY: the kernel gave the address of a page within the memory, whose size is a multiple of a page's.
+                // The store is borrowed, so nobody else looks at it.
+                Some(page) => unsafe { std::ptr::copy_nonoverlapping(page.as_ptr(), target, PAGE) },
+                // SAFETY: as above.
+                None => unsafe { std::ptr::write_bytes(target, 0, PAGE) },
             }
         }
-        at = walked;
+        self.written = Some(written);
+        Ok(())
     }
-    Ok(())
+
+    /// Lists the pages that were ever written.
+    fn list(&self) -> io::Result<Vec<Region>> {
+        let (mut at, end) = (self.base as u64, self.base as u64 + self.bytes as u64);
+        let (mut all, mut bytes) = (Vec::new(), 0);
+        let mut regions = [Region::default(); REGIONS];
+        while at < end {
+            let (count, walked) = written(at, end, &mut regions)?;
+            let found = regions.get(..count).unwrap_or_default();
+            bytes += found.iter().map(|region| region.end - region.start).sum::<u64>();
+            if bytes > KEPT_BYTES_MAX as u64 {
+                return Err(io::Error::other("more was written than is copied back"));
+            }
+            all.extend_from_slice(found);
+            at = walked;
+        }
+        Ok(all)
+    }
+}
+
+thread_local! {
+    /// The page faults of this thread when they were last counted.
+    static FAULTS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Counts the page faults of this thread: each first write to a page is one, by whomever it is made for the thread.
+fn faults() -> u64 {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the argument is what the kernel fills, and all zeros is a value of it.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let faults = usage.ru_minflt as u64 + usage.ru_majflt as u64;
+    FAULTS.set(faults);
+    faults
 }
 
 /// Whether the kernel can tell which pages were written.

@@ -1,7 +1,7 @@
 //! Where the kernel does not tell which pages were written, sandboxes are not renewed but made new.
 
 use crate::state::State;
-use std::io;
+use std::{io, sync::Arc};
 use wasmtime::Store;
 
 pub(super) struct Image;
@@ -12,17 +12,18 @@ impl Image {
     }
 }
 
-#[derive(Clone, Copy)]
-pub(super) struct Place;
+pub(super) struct Memory;
 
-impl Place {
-    pub(super) fn of(_: &[u8]) -> Place {
-        Place
+impl Memory {
+    pub(super) fn new(_: &[u8], _: Arc<Image>) -> Memory {
+        Memory
     }
-}
 
-pub(super) fn restore(_: Place, _: &Image, _: &mut Store<State>) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
+    pub(super) fn begin(&mut self) {}
+
+    pub(super) fn restore(&mut self, _: bool, _: &mut Store<State>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 pub(super) fn available() -> bool {

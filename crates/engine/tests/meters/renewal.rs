@@ -110,12 +110,7 @@ const CASES: &[Case] = &[
         found: "123",
         renewed: true,
     },
-    Case {
-        name: "a handle that is left over",
-        guest: include_str!("renewal/leak.wat"),
-        found: "1",
-        renewed: false,
-    },
+    Case { name: "a handle that is left over", guest: include_str!("renewal/leak.wat"), found: "1", renewed: false },
 ];
 
 #[test]
