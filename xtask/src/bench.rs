@@ -7,7 +7,10 @@
 mod cli;
 mod http;
 mod inproc;
+mod kernels;
+mod page;
 mod peers;
+mod plot;
 mod usage;
 
 use std::{fs, io::Write, path::PathBuf};
@@ -17,19 +20,21 @@ use lexopt::{Arg, ValueExt};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{table, workspace::Workspace};
+use crate::{table::Table, workspace::Workspace};
 
 pub(crate) const HELP: &str = "\
-Usage: cargo xtask bench [http|inproc|cli]... [--rounds 5] [--seconds 3] [--json FILE|-]
+Usage: cargo xtask bench [http|inproc|kernels|cli]... [--rounds 5] [--seconds 3] [--json FILE|-] [--page]
 
 Measures what is named, or everything:
   http     requests over 32 connections: sandbar, wasmtime serve, and a native hyper server
   inproc   instantiation and calls inside one process
+  kernels  twelve compute-bound guests: natively, on plain Wasmtime, with deadlines, and with fuel
   cli      `sandbar run` and `wasmtime run` of an empty command
 
       --rounds N       how many alternating rounds (5); `cli` runs each program 20 times a round, at least 50 in all
       --seconds S      how long each contestant is asked in a round (3)
       --json FILE|-    write the report as JSON to a file or to stdout
+      --page           write the tables and plots into docs/performance.md
 ";
 
 /// What was asked for.
@@ -37,6 +42,7 @@ struct Options {
     rounds: usize,
     seconds: f64,
     json: Option<PathBuf>,
+    page: bool,
     parts: Vec<Part>,
 }
 
@@ -49,6 +55,7 @@ struct Part {
 
 const PARTS: &[Part] = &[
     Part { name: "inproc", run: inproc::run },
+    Part { name: "kernels", run: kernels::run },
     Part { name: "http", run: http::run },
     Part { name: "cli", run: cli::run },
 ];
@@ -58,6 +65,11 @@ const PARTS: &[Part] = &[
 struct Section {
     name: &'static str,
     results: serde_json::Value,
+    #[serde(skip)]
+    tables: Vec<Table>,
+    /// Each with its name, as SVG.
+    #[serde(skip)]
+    plots: Vec<(&'static str, String)>,
     figures: Vec<Figure>,
 }
 
@@ -108,27 +120,41 @@ pub(crate) fn run(workspace: &Workspace, arguments: lexopt::Parser) -> Result<()
     let mut sections = Vec::new();
     for part in &options.parts {
         eprintln!("==> {}", part.name);
-        sections.push((part.run)(workspace, &options).with_context(|| format!("the bench `{}` failed", part.name))?);
+        let section = (part.run)(workspace, &options).with_context(|| format!("the bench `{}` failed", part.name))?;
+        for table in &section.tables {
+            eprint!("\n{}", table.text());
+        }
+        sections.push(section);
     }
 
-    let rows = sections.iter().flat_map(|section| &section.figures).map(Figure::row).collect();
-    eprint!("\n{}", table::render(&["figure", "found", "promised", ""], rows));
+    eprint!("\n{}", figures(&sections).text());
+    if options.page {
+        page::write(workspace, &sections)?;
+    }
     match &options.json {
         Some(path) => write_json(path, &json!({ "version": 1, "machine": usage::machine(), "sections": sections })),
         None => Ok(()),
     }
 }
 
+fn figures<'a>(sections: impl IntoIterator<Item = &'a Section>) -> Table {
+    let rows = sections.into_iter().flat_map(|section| &section.figures).map(Figure::row).collect();
+    Table::new("", &["figure", "found", "promised", ""], rows)
+}
+
 fn parse(mut arguments: lexopt::Parser) -> Result<Options> {
-    let mut options = Options { rounds: 5, seconds: 3.0, json: None, parts: Vec::new() };
+    let mut options = Options { rounds: 5, seconds: 3.0, json: None, page: false, parts: Vec::new() };
     while let Some(argument) = arguments.next()? {
         match argument {
             Arg::Long("rounds") => options.rounds = arguments.value()?.parse()?,
             Arg::Long("seconds") => options.seconds = arguments.value()?.parse()?,
             Arg::Long("json") => options.json = Some(arguments.value()?.into()),
+            Arg::Long("page") => options.page = true,
             Arg::Value(name) => match PARTS.iter().find(|part| name == part.name) {
                 Some(part) => options.parts.push(*part),
-                None => bail!("there is no bench `{}`; there are http, inproc and cli", name.to_string_lossy()),
+                None => {
+                    bail!("there is no bench `{}`; there are http, inproc, kernels and cli", name.to_string_lossy())
+                }
             },
             other => return Err(other.unexpected().into()),
         }

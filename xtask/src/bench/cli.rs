@@ -11,7 +11,7 @@ use serde_json::json;
 use wait4::Wait4;
 
 use super::{Bound, Figure, Options, Section, median, median_ratio, peers::Peers};
-use crate::{step, table, workspace::Workspace};
+use crate::{step, table::Table, workspace::Workspace};
 
 const GUEST: &str = "guests/wat/empty-command.wat";
 const RUNS_A_ROUND: usize = 20;
@@ -52,13 +52,14 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<Section> {
 
     let contestants = [("sandbar run", &ours), ("wasmtime run", &theirs)];
     let rows = contestants.map(|(name, runs)| row(name, runs));
-    eprint!("\nan empty command, {runs} runs each\n{}", table::render(&["", "median", "peak RSS"], rows.into()));
+    let tables =
+        vec![Table::new(format!("An empty command, {runs} runs each"), &["", "median", "peak RSS"], rows.into())];
     let results = contestants.map(|(name, runs)| json!({ "name": name, "median": medians(runs), "runs": runs.len() }));
     let figures = vec![
         ratio("run: wall, sandbar / wasmtime", &ours, &theirs, |run| run.wall_us),
         ratio("run: peak RSS, sandbar / wasmtime", &ours, &theirs, |run| run.max_rss_bytes),
     ];
-    Ok(Section { name: "cli", results: json!(results), figures })
+    Ok(Section { name: "cli", results: json!(results), tables, plots: Vec::new(), figures })
 }
 
 /// Runs a command to its end. Its peak counts from its `exec` on, unless this program, which forks it, has more.

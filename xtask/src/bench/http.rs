@@ -2,15 +2,15 @@
 //!
 //! One server lives at a time: it is started, warmed up, measured and ended, then the next one, then the next round.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use sandbar_testkit::process::Server;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Bound, Figure, Options, Section, median, median_ratio, peers::Peers, usage};
-use crate::{step, table, workspace::Workspace};
+use super::{Bound, Figure, Options, Section, median, median_ratio, peers::Peers, plot, plot::Bar, usage};
+use crate::{step, table::Table, workspace::Workspace};
 
 const CONNECTIONS: usize = 32;
 
@@ -24,16 +24,39 @@ struct Race {
     body: Option<&'static str>,
     expected: &'static str,
     contestants: &'static [Contestant],
-    /// Sandbar's requests a second over another contestant's, at least.
-    promises: &'static [(&'static str, f64)],
+    promises: &'static [Promise],
 }
+
+/// What one contestant's figure is to be of another's.
+struct Promise {
+    of: (&'static str, &'static str),
+    figure: &'static str,
+    column: fn(&Round) -> f64,
+    bound: Bound,
+}
+
+/// So many times another's requests a second.
+const fn rate(ours: &'static str, theirs: &'static str, at_least: f64) -> Promise {
+    Promise {
+        of: (ours, theirs),
+        figure: "requests/s",
+        column: |round| round.requests_per_second,
+        bound: Bound::AtLeast(at_least),
+    }
+}
+
+/// The time that 99 of 100 requests take, at most twice as long as natively.
+const P99: Promise =
+    Promise { of: ("sandbar", "native hyper"), figure: "p99", column: |round| round.p99_us, bound: Bound::AtMost(2.0) };
 
 struct Contestant {
     name: &'static str,
     command: fn(&Workspace, &Peers) -> Command,
 }
 
-const SANDBAR: Contestant = Contestant { name: "sandbar", command: sandbar };
+const SANDBAR: Contestant = Contestant { name: "sandbar", command: |_, peers| up(peers, "fresh") };
+const REUSED: Contestant = Contestant { name: "sandbar reused", command: |_, peers| up(peers, "reused") };
+const FUEL: Contestant = Contestant { name: "sandbar with fuel", command: |_, peers| up(peers, "fuel") };
 const WASMTIME: Contestant = Contestant { name: "wasmtime serve", command: wasmtime_serve };
 const NATIVE: Contestant = Contestant { name: "native hyper", command: native };
 
@@ -43,22 +66,51 @@ const RACES: &[Race] = &[
         path: "/hello/world",
         body: None,
         expected: "Hello, world!\n",
-        contestants: &[SANDBAR, WASMTIME, NATIVE],
-        promises: &[("wasmtime serve", 4.0), ("native hyper", 0.35)],
+        contestants: &[SANDBAR, REUSED, FUEL, WASMTIME, NATIVE],
+        promises: &[
+            rate("sandbar", "wasmtime serve", 8.0),
+            rate("sandbar", "native hyper", 0.65),
+            rate("sandbar", "sandbar reused", 0.85),
+            P99,
+        ],
     },
     Race {
         name: "double",
         path: "/double",
         body: Some(r#"{"name": "Ada", "value": 21}"#),
         expected: r#"{"message":"Hello, Ada. Your value was doubled!","processed_value":42}"#,
-        contestants: &[SANDBAR, NATIVE],
-        promises: &[("native hyper", 0.5)],
+        contestants: &[SANDBAR, REUSED, FUEL, NATIVE],
+        promises: &[rate("sandbar", "native hyper", 0.75), rate("sandbar", "sandbar reused", 0.85), P99],
     },
 ];
 
-fn sandbar(workspace: &Workspace, peers: &Peers) -> Command {
+/// Apps with the two guests, and what each guest of theirs is bound to.
+const APPS: &[(&str, &str)] = &[
+    ("fresh", ""),
+    ("reused", "sandbox = { reuse = 1000000000, idle = \"60s\" }"),
+    ("fuel", "limits = { fuel = 1000000000 }"),
+];
+
+/// Writes the apps' manifests.
+fn write_apps(workspace: &Workspace, peers: &Peers) -> Result<()> {
+    for (app, bound) in APPS {
+        let guest = |name: &str| {
+            let file = workspace.path("examples/quickstart").join(name).with_extension("wasm");
+            format!("[guests.{name}]\npath = {:?}\n{bound}\n\n", file.display().to_string())
+        };
+        let routes = "[[http]]\nroute = \"POST /double\"\nguest = \"double\"\n\n\
+                      [[http]]\nroute = \"/hello/{rest...}\"\nguest = \"hello\"\n";
+        let manifest = format!("version = 1\nname = \"bench\"\n\n{}{}{routes}", guest("double"), guest("hello"));
+        let folder = peers.home.join("apps").join(app);
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("sandbar.toml"), manifest)?;
+    }
+    Ok(())
+}
+
+fn up(peers: &Peers, app: &str) -> Command {
     let mut command = peers.sandbar();
-    command.arg("up").arg(workspace.path("examples/quickstart")).args(["--listen", "127.0.0.1:0"]);
+    command.arg("up").arg(peers.home.join("apps").join(app)).args(["--listen", "127.0.0.1:0"]);
     command
 }
 
@@ -101,14 +153,16 @@ struct Round {
 
 pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<Section> {
     let peers = Peers::build(workspace)?;
-    let (mut results, mut figures) = (Vec::new(), Vec::new());
+    write_apps(workspace, &peers)?;
+    let (mut results, mut figures, mut tables, mut plots) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for race in RACES {
         let rounds = run_race(workspace, &peers, race, options)?;
-        eprint!("\n{} {}, {CONNECTIONS} connections\n{}", race.name, race.path, render(race, &rounds));
+        tables.push(table(race, &rounds));
+        plots.push((race.name, plot(race, &rounds)));
         figures.extend(promises(race, &rounds));
         results.push(report(race, &rounds));
     }
-    Ok(Section { name: "http", results: results.into(), figures })
+    Ok(Section { name: "http", results: results.into(), tables, plots, figures })
 }
 
 /// Gives the rounds of each contestant, in their order.
@@ -164,9 +218,10 @@ fn ask(load: &Path, server: &Server, race: &Race, seconds: f64) -> Result<Load> 
 fn promises(race: &Race, rounds: &[Vec<Round>]) -> Vec<Figure> {
     let of = |name: &str| race.contestants.iter().position(|contestant| contestant.name == name);
     let found = |name: &str| of(name).and_then(|index| rounds.get(index)).map_or(&[][..], Vec::as_slice);
-    let promise = |(peer, bound): &(&str, f64)| {
-        let ratio = median_ratio(found("sandbar"), found(peer), |round| round.requests_per_second);
-        Figure::new(format!("{}: sandbar / {peer}", race.name), ratio, "", Bound::AtLeast(*bound))
+    let promise = |promise: &Promise| {
+        let (ours, theirs) = promise.of;
+        let ratio = median_ratio(found(ours), found(theirs), promise.column);
+        Figure::new(format!("{}: {}, {ours} / {theirs}", race.name, promise.figure), ratio, "", promise.bound)
     };
     race.promises.iter().map(promise).collect()
 }
@@ -194,7 +249,16 @@ fn report(race: &Race, rounds: &[Vec<Round>]) -> serde_json::Value {
     json!({ "name": race.name, "path": race.path, "connections": CONNECTIONS, "contestants": contestants })
 }
 
-fn render(race: &Race, rounds: &[Vec<Round>]) -> String {
+fn plot(race: &Race, rounds: &[Vec<Round>]) -> String {
+    let bars = race.contestants.iter().zip(rounds).map(|(contestant, rounds)| {
+        let round = medians(rounds);
+        Bar { name: contestant.name.to_owned(), values: vec![round.cpu_us_per_request, round.p99_us / 100.0] }
+    });
+    let title = format!("{}: what a request costs the server, and its tail", race.name);
+    plot::bars(&title, &["CPU, µs", "p99, 100 µs"], bars)
+}
+
+fn table(race: &Race, rounds: &[Vec<Round>]) -> Table {
     let rows = race.contestants.iter().zip(rounds).map(|(contestant, rounds)| {
         let round = medians(rounds);
         vec![
@@ -209,5 +273,7 @@ fn render(race: &Race, rounds: &[Vec<Round>]) -> String {
             round.errors.to_string(),
         ]
     });
-    table::render(&["", "requests/s", "p50", "p99", "p99.9", "CPU", "client CPU", "peak RSS", "errors"], rows.collect())
+    let head = ["", "requests/s", "p50", "p99", "p99.9", "CPU", "client CPU", "peak RSS", "errors"];
+    let title = format!("`{}`, {} rounds, {CONNECTIONS} connections", race.path, rounds.first().map_or(0, Vec::len));
+    Table::new(title, &head, rows.collect())
 }

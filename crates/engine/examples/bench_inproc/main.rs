@@ -1,12 +1,15 @@
 //! Measures what a fresh sandbox and a typed call cost, in process and on one thread: `cargo xtask bench inproc` runs it.
-//! An argument names the only figure to take. Prints one JSON object a line: the name of a figure, its median in nanoseconds and how many rounds it is of.
+//! An argument names the only figure to take; `kernels` measures those instead. Prints one JSON object a line: the name of a
+//! figure, its median in nanoseconds and how many rounds it is of.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a bench ends loudly")]
+
+mod kernels;
 
 use sandbar_call::{Arguments, Body, Call, CallId, Event, Limits, Origin, Outcome, Receipt, Reply, Resource, Run};
 use sandbar_engine::{
     Allocation, Binding, Compiler, Engine, EngineConfig, Entry, EntryChoice, Fuel, Guest, Log, LogRecord, Policy,
-    PoolLimits,
+    PoolLimits, Program,
 };
 use sandbar_grants::Admitted;
 use std::{
@@ -38,17 +41,14 @@ fn measure() {
     })
     .unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/quickstart");
+    if std::env::args().nth(1).is_some_and(|only| only == "kernels") {
+        kernels::measure(&runtime, &engine, ROUNDS);
+        return;
+    }
+    let limits = Limits::NONE.with(Resource::Wall, 10_000_000_000).with(Resource::Instances, 100);
     let entry = |file: &str, export: Option<&str>, policy: Policy| {
         let guest = Guest::from_file(file, &folder.join(file)).unwrap();
-        let binding = Binding {
-            grants: Arc::new(Admitted::default()),
-            limits: Limits::NONE.with(Resource::Wall, 10_000_000_000).with(Resource::Instances, 100),
-            fuel: Fuel::WhereLimited,
-            policy,
-            pool: PoolLimits::default(),
-            log: Arc::new(Silent),
-        };
-        let program = engine.bind(&guest, binding).unwrap();
+        let program = bind(&engine, &guest, limits.clone(), policy, Fuel::WhereLimited);
         program.entry(&guest, EntryChoice { export: export.map(Into::into), ..EntryChoice::default() }).unwrap()
     };
 
@@ -93,20 +93,36 @@ fn measure() {
     });
 }
 
+fn bind(engine: &Engine, guest: &Guest, limits: Limits, policy: Policy, fuel: Fuel) -> Arc<Program> {
+    let binding = Binding {
+        grants: Arc::new(Admitted::default()),
+        limits,
+        fuel,
+        policy,
+        pool: PoolLimits::default(),
+        log: Arc::new(Silent),
+    };
+    engine.bind(guest, binding).unwrap()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
 fn figure(name: &str, count: usize, mut run: impl FnMut(usize)) {
     if std::env::args().nth(1).is_some_and(|only| !only.starts_with('-') && only != name) {
         return;
     }
     run(count / 10);
-    let mut rounds: Vec<f64> = (0..ROUNDS)
+    let rounds = (0..ROUNDS)
         .map(|_| {
             let start = Instant::now();
             run(count);
             start.elapsed().as_nanos() as f64 / count as f64
         })
         .collect();
-    rounds.sort_by(f64::total_cmp);
-    println!("{{\"name\":\"{name}\",\"median_ns\":{:.1},\"iterations\":{}}}", rounds[ROUNDS / 2], ROUNDS * count);
+    println!("{{\"name\":\"{name}\",\"median_ns\":{:.1},\"iterations\":{}}}", median(rounds), ROUNDS * count);
 }
 
 fn calls(runtime: &tokio::runtime::Runtime, entry: &Entry, count: usize, event: fn() -> Event) {
