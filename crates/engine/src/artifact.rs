@@ -9,7 +9,11 @@
 
 #![allow(unsafe_code, reason = "mapping machine code; see `load`")]
 
-use crate::{error::CompileError, renewal::APPENDED, tuning::Tuning};
+use crate::{
+    error::CompileError,
+    renewal::{APPENDED, Moves},
+    tuning::Tuning,
+};
 use rustix::rand::{GetRandomFlags, getrandom};
 use sandbar_call::Digest;
 use std::{
@@ -29,7 +33,15 @@ const TRAILER_BYTES: usize = MAGIC.len() + blake3::OUT_LEN;
 
 /// Code of a guest, ready to be instantiated.
 #[derive(Clone)]
-pub(crate) enum Code {
+pub(crate) struct Code {
+    pub(crate) form: Form,
+    /// How far it was moved when it was compiled.
+    pub(crate) moves: Moves,
+}
+
+/// Code of either kind.
+#[derive(Clone)]
+pub(crate) enum Form {
     Module(Module),
     Component(Component),
 }
@@ -87,7 +99,7 @@ impl Artifacts {
     pub(crate) fn load(&self, key: Key, engine: &wasmtime::Engine, component: bool) -> Option<Code> {
         let path = self.path(key);
         let file = fs::read(&path).ok()?;
-        let code = self.authentic(key, &file).then(|| map(&path, engine, component).ok()).flatten();
+        let code = self.authentic(key, &file).and_then(|artifact| map(&path, artifact, engine, component).ok());
         match &code {
             Some(_) => {
                 drop(File::options().append(true).open(&path).and_then(|file| file.set_modified(SystemTime::now())))
@@ -111,7 +123,7 @@ impl Artifacts {
             let _ = fs::remove_file(&aside);
         }
         written?;
-        let code = map(&self.path(key), engine, component).map_err(io::Error::other);
+        let code = map(&self.path(key), artifact, engine, component).map_err(io::Error::other);
         self.trim();
         code
     }
@@ -132,13 +144,13 @@ impl Artifacts {
         blake3::Hasher::new_keyed(&self.secret).update(key.0.as_bytes()).update(artifact).finalize()
     }
 
-    fn authentic(&self, key: Key, file: &[u8]) -> bool {
-        let Some((artifact, trailer)) = file.len().checked_sub(TRAILER_BYTES).map(|at| file.split_at(at)) else {
-            return false;
-        };
-        let (magic, tag) = trailer.split_at(MAGIC.len());
+    /// What this user's program wrote, if it did.
+    fn authentic<'a>(&self, key: Key, file: &'a [u8]) -> Option<&'a [u8]> {
+        let (artifact, trailer) = file.split_at_checked(file.len().checked_sub(TRAILER_BYTES)?)?;
+        let (magic, tag) = trailer.split_at_checked(MAGIC.len())?;
         // `blake3::Hash` compares in constant time.
-        magic == MAGIC && blake3::Hash::from_slice(tag).is_ok_and(|tag| tag == self.tag(key, artifact))
+        let authentic = magic == MAGIC && blake3::Hash::from_slice(tag).is_ok_and(|tag| tag == self.tag(key, artifact));
+        authentic.then_some(artifact)
     }
 
     /// Deletes the least recently used artifacts until the folder is within its bound.
@@ -167,28 +179,31 @@ impl Artifacts {
 
 /// Loads an artifact that is not kept.
 pub(crate) fn adopt(artifact: &[u8], engine: &wasmtime::Engine, component: bool) -> Result<Code, CompileError> {
+    let (code, moves) = Moves::decode(artifact).ok_or_else(|| CompileError::Died("half an artifact".into()))?;
     // SAFETY: the artifact came from our own compiler over a pipe, and from nowhere else.
-    let code = unsafe {
+    let form = unsafe {
         if component {
-            Component::deserialize(engine, artifact).map(Code::Component)
+            Component::deserialize(engine, code).map(Form::Component)
         } else {
-            Module::deserialize(engine, artifact).map(Code::Module)
+            Module::deserialize(engine, code).map(Form::Module)
         }
     };
-    code.map_err(|error| CompileError::Died(format!("{error:#}")))
+    form.map(|form| Code { form, moves }).map_err(|error| CompileError::Died(format!("{error:#}")))
 }
 
-fn map(path: &Path, engine: &wasmtime::Engine, component: bool) -> wasmtime::Result<Code> {
+fn map(path: &Path, artifact: &[u8], engine: &wasmtime::Engine, component: bool) -> wasmtime::Result<Code> {
+    let (_, moves) = Moves::decode(artifact).ok_or_else(|| wasmtime::format_err!("half an artifact"))?;
     // SAFETY: the file's contents were checked against a keyed hash that only this user's own program can make, or were
     // written by this process just now, in a folder that nobody else can write to. Files are never changed in place: they are
     // replaced by rename and deleted, which leaves a mapping as it is.
-    unsafe {
+    let form = unsafe {
         if component {
-            Component::deserialize_file(engine, path).map(Code::Component)
+            Component::deserialize_file(engine, path).map(Form::Component)
         } else {
-            Module::deserialize_file(engine, path).map(Code::Module)
+            Module::deserialize_file(engine, path).map(Form::Module)
         }
-    }
+    };
+    form.map(|form| Code { form, moves })
 }
 
 /// Reads this user's secret, and makes it if there is none. Of two processes that make one, both use the one that came first.

@@ -9,7 +9,7 @@ mod confine;
 
 use crate::{
     error::CompileError,
-    renewal::append,
+    renewal::{Moves, append},
     tuning::{Allocation, Tuning},
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -152,8 +152,12 @@ fn compile(tuning: Tuning, component: bool, guest: &[u8]) -> Result<Vec<u8>, Str
         |bytes: &[u8]| if component { engine.precompile_component(bytes) } else { engine.precompile_module(bytes) };
     // A guest that is not valid is refused as its author wrote it.
     let appended = tuning.renews().then(|| append(component, guest)).flatten();
-    if let Some(artifact) = appended.and_then(|appended| compile(&appended).ok()) {
-        return Ok(artifact);
-    }
-    compile(guest).map_err(|error| format!("{error:#}"))
+    let compiled = appended.and_then(|(appended, moves)| Some((compile(&appended).ok()?, moves)));
+    let compiled = match compiled {
+        Some(compiled) => Ok(compiled),
+        None => compile(guest).map(|artifact| (artifact, Moves::default())),
+    };
+    let (mut artifact, moves) = compiled.map_err(|error| format!("{error:#}"))?;
+    artifact.extend(moves.encode());
+    Ok(artifact)
 }

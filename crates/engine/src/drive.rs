@@ -1,8 +1,14 @@
 //! Polls a call: accounts its processor time, holds its deadlines, and turns a panic of the host into a fault.
 
-use crate::{clock, renewal::PolledBy, ticker::Ticking};
+use crate::{
+    clock,
+    lane::{Away, Lane},
+    renewal::PolledBy,
+    ticker::Ticking,
+};
 use sandbar_call::{Meter, Resource, Stop};
 use std::{
+    cell::Cell,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -11,6 +17,9 @@ use std::{
     time::Duration,
 };
 use tokio::time::{Sleep, sleep};
+
+/// Processor time after which a call is long: it gives way at every tick, and goes on in the slow lane.
+pub(crate) const LONG_CPU_NS: u64 = 500_000;
 
 /// Why a call ended from outside.
 #[derive(Debug)]
@@ -21,8 +30,25 @@ pub(crate) enum Halt {
     Panicked,
 }
 
-/// A call that runs. Drop it to cancel.
-pub(crate) struct Drive<T> {
+/// A call that runs, on the thread that polls it or in the slow lane. Drop it to cancel.
+pub(crate) enum Drive<T> {
+    /// With the lane that it may move to.
+    Here(Option<Driven<T>>, Option<Arc<Lane>>),
+    Away(Away<Result<T, Halt>>),
+}
+
+/// Where a call starts.
+pub(crate) enum Start {
+    /// On the thread that polls it, where it stays.
+    Here,
+    /// On the thread that polls it, until it has used up a tick.
+    HereFirst(Arc<Lane>),
+    /// In the slow lane.
+    Away(Arc<Lane>),
+}
+
+/// A call as one thread drives it.
+pub(crate) struct Driven<T> {
     call: Pin<Box<dyn Future<Output = T> + Send>>,
     meter: Arc<Meter>,
     /// When the call has to have ended, on the monotonic clock.
@@ -33,15 +59,68 @@ pub(crate) struct Drive<T> {
     _ticking: Ticking,
 }
 
-impl<T> Drive<T> {
+thread_local! {
+    /// Whether the guest that was polled last gave way because a tick was over.
+    static TICKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Notes that the guest gives way because a tick is over.
+pub(crate) fn ticked() {
+    TICKED.set(true);
+}
+
+impl<T: Send + 'static> Drive<T> {
+    pub(crate) fn start(driven: Driven<T>, start: Start) -> Drive<T> {
+        match start {
+            Start::Here => Drive::Here(Some(driven), None),
+            Start::HereFirst(lane) => Drive::Here(Some(driven), Some(lane)),
+            Start::Away(lane) => Drive::in_lane(driven, &lane),
+        }
+    }
+
+    /// Whether it runs on another thread.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(self, Drive::Away(_))
+    }
+
+    fn in_lane(driven: Driven<T>, lane: &Lane) -> Drive<T> {
+        match lane.take(driven) {
+            Ok(away) => Drive::Away(away),
+            Err(driven) => Drive::Here(Some(driven), None),
+        }
+    }
+}
+
+impl<T: Send + 'static> Future for Drive<T> {
+    type Output = Result<T, Halt>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Drive::Here(driven, lane) = &mut *self {
+            let Some(here) = driven else { return Poll::Pending };
+            TICKED.set(false);
+            let polled = Pin::new(here).poll(cx);
+            if polled.is_ready() || !TICKED.get() {
+                return polled;
+            }
+            let Some((lane, driven)) = lane.take().and_then(|lane| Some((lane, driven.take()?))) else { return polled };
+            *self = Drive::in_lane(driven, &lane);
+        }
+        match &mut *self {
+            Drive::Away(away) => Pin::new(away).poll(cx).map(|ended| ended.unwrap_or(Err(Halt::Panicked))),
+            Drive::Here(..) => Poll::Pending,
+        }
+    }
+}
+
+impl<T> Driven<T> {
     pub(crate) fn new(
         call: impl Future<Output = T> + Send + 'static,
         meter: Arc<Meter>,
         deadline_ns: u64,
         ticking: Ticking,
         polled_by: Option<PolledBy>,
-    ) -> Drive<T> {
-        Drive { call: Box::pin(call), meter, deadline_ns, timer: None, polled_by, _ticking: ticking }
+    ) -> Driven<T> {
+        Driven { call: Box::pin(call), meter, deadline_ns, timer: None, polled_by, _ticking: ticking }
     }
 
     /// Whether a call that came to its end by itself did so within its limits: one long instruction can go past a deadline.
@@ -62,7 +141,7 @@ impl<T> Drive<T> {
     }
 }
 
-impl<T> Future for Drive<T> {
+impl<T> Future for Driven<T> {
     type Output = Result<T, Halt>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

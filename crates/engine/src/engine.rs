@@ -4,6 +4,7 @@ use crate::{
     artifact::{Artifacts, Code, Key, adopt},
     compile::Compiler,
     error::LoadError,
+    lane::Lane,
     load::Guest,
     room::Room,
     ticker::{Ticker, Ticking},
@@ -49,6 +50,8 @@ struct Shared {
     resolver: Arc<dyn Resolver>,
     http: HttpClient,
     room: Arc<Room>,
+    /// Where many calls share threads.
+    lane: Option<Arc<Lane>>,
 }
 
 impl Engine {
@@ -69,6 +72,7 @@ impl Engine {
             Allocation::Pooled { slots } => slots as usize,
             Allocation::OnDemand => Semaphore::MAX_PERMITS,
         };
+        let lane = (slots < Semaphore::MAX_PERMITS).then(Arc::default);
         let room = Arc::new(Room::new(slots));
         let tuned = [const { OnceLock::new() }; Tuning::COUNT];
         Ok(Engine(Arc::new(Shared {
@@ -80,6 +84,7 @@ impl Engine {
             resolver: Arc::new(SystemResolver::default()),
             http: HttpClient::system(),
             room,
+            lane,
         })))
     }
 
@@ -124,6 +129,11 @@ impl Engine {
         let engine = tuning.engine(self.0.config.allocation).map_err(|error| LoadError::Setup(format!("{error:#}")))?;
         self.0.ticker.add(engine.weak());
         Ok(cell.get_or_init(|| engine).clone())
+    }
+
+    /// The slow lane, if calls share threads here.
+    pub(crate) fn lane(&self) -> Option<Arc<Lane>> {
+        self.0.lane.clone()
     }
 
     /// The room for sandboxes, over all guests.

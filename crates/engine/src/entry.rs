@@ -2,7 +2,7 @@
 
 use crate::{
     clock,
-    drive::{Drive, Halt},
+    drive::{Drive, Driven, Halt},
     error::LoadError,
     inspect::{self, Candidate},
     pool::{Busy, Slot},
@@ -161,8 +161,9 @@ impl Work {
         let program = self.entry.program.clone();
         let meter = self.meter().clone();
         let ticking = program.host().ticking();
-        let polled_by = sandbox.polled_by();
-        Drive::new(run_guest(program, slot, sandbox, call), meter, self.deadline_ns(), ticking, polled_by)
+        let (start, polled_by) = (program.start(), sandbox.polled_by());
+        let guest = run_guest(program, slot, sandbox, call);
+        Drive::start(Driven::new(guest, meter, self.deadline_ns(), ticking, polled_by), start)
     }
 
     fn deadline_ns(&self) -> u64 {
@@ -198,6 +199,7 @@ impl Work {
         if let Some(message) = message {
             self.log(LogLevel::Warn, &message);
         }
+        self.entry.program.took(self.meter().used(Resource::Cpu));
         self.draft.settle(outcome);
     }
 

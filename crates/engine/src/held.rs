@@ -48,7 +48,7 @@ impl Program {
     }
 
     async fn started(self: &Arc<Self>, meter: &Arc<Meter>) -> Result<Sandbox, Outcome> {
-        let fault = |error: wasmtime::Error| outcome_of(&error, meter, None);
+        let fault = |error: wasmtime::Error| outcome_of(&error, self.moves(), meter, None);
         let mut sandbox = self.sandbox(CallId(0), meter, Streams::PIPED).map_err(fault)?;
         sandbox.turn(CallId(0), meter, clock::monotonic_ns(), self);
         sandbox.start(self).await.map_err(|error| sandbox.outcome_of(&error))?;

@@ -16,6 +16,7 @@ mod entry;
 mod error;
 mod held;
 pub mod inspect;
+mod lane;
 mod limiter;
 mod load;
 mod outcome;

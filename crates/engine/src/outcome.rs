@@ -1,7 +1,8 @@
 //! Reads from an error of Wasmtime how a call ended.
 
+use crate::renewal::Moves;
 use sandbar_call::{Denial, Meter, Outcome, Refusal, Resource, Stop};
-use wasmtime::{PoolConcurrencyLimitError, Trap, component::ResourceTableError};
+use wasmtime::{FrameInfo, PoolConcurrencyLimitError, Trap, WasmBacktrace, component::ResourceTableError};
 use wasmtime_wasi::I32Exit;
 
 /// A guest asked for something that can only be refused by ending the call, since its interface has no error for it.
@@ -17,7 +18,7 @@ impl std::fmt::Display for Denied {
 impl std::error::Error for Denied {}
 
 /// How a call ended that Wasmtime ended with an error. `refused` is the limit that the guest's memory or tables ran into.
-pub(crate) fn outcome_of(error: &wasmtime::Error, meter: &Meter, refused: Option<Resource>) -> Outcome {
+pub(crate) fn outcome_of(error: &wasmtime::Error, moves: &Moves, meter: &Meter, refused: Option<Resource>) -> Outcome {
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         return exited(exit.0);
     }
@@ -51,7 +52,23 @@ pub(crate) fn outcome_of(error: &wasmtime::Error, meter: &Meter, refused: Option
     if let Some(limit) = refused {
         return Outcome::Stopped { limit: meter.stop(limit).0 };
     }
-    Outcome::Trapped { message: format!("{error:?}") }
+    Outcome::Trapped { message: told(error, moves) }
+}
+
+/// An error with its backtrace, by the offsets in the guest's own file.
+fn told(error: &wasmtime::Error, moves: &Moves) -> String {
+    let mut message = format!("{error:?}");
+    let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
+    let mut told = 0;
+    for offset in frames.iter().filter_map(FrameInfo::module_offset).take_while(|_| !moves.is_empty()) {
+        let shown = |offset: usize| format!(": {offset:#8x} - ");
+        let (now, before) = (shown(offset), shown(moves.before(offset)));
+        let Some(at) = message.get(told..).and_then(|rest| rest.find(&now)) else { break };
+        told += at;
+        message.replace_range(told..told + now.len(), &before);
+        told += before.len();
+    }
+    message
 }
 
 /// How a call ended that ended with an exit code.

@@ -1,8 +1,9 @@
 //! A guest bound to its grants, limits and pool: everything that its calls share.
 
 use crate::{
-    artifact::Code,
+    artifact::{Code, Form},
     dialect,
+    drive::{LONG_CPU_NS, Start},
     engine::Engine,
     error::LoadError,
     inspect::Needs,
@@ -10,7 +11,7 @@ use crate::{
     load::Guest,
     outgoing::Outgoing,
     pool::{Policy, Pool, PoolLimits},
-    renewal::Renewal,
+    renewal::{Moves, Renewal},
     sandbox::Sandbox,
     state::{State, Ticks},
     stdio::{Input, Log, LogStream, Output, Pipe},
@@ -19,7 +20,10 @@ use crate::{
 };
 use sandbar_call::{CallId, Digest, GuestName, Limits, Meter, Resource};
 use sandbar_grants::{Admitted, Network};
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 use wasmtime::component;
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi_http::WasiHttpCtx;
@@ -60,9 +64,12 @@ pub struct Program {
     tuning: Tuning,
     core_instances: u64,
     linked: Linked,
+    moves: Arc<Moves>,
     binding: Binding,
     pool: Arc<Pool>,
     renewal: Option<Arc<Renewal>>,
+    /// Processor time of its recent calls, on average.
+    recent_cpu_ns: AtomicU64,
 }
 
 /// A guest whose imports are all provided.
@@ -84,9 +91,10 @@ impl Engine {
         fits(&binding.limits, Resource::Instances, core_instances)?;
         let tuning = tuning(summary.needs, &binding);
         let wasmtime = self.tuned(tuning)?;
-        let linked = match self.code(guest, tuning)? {
-            Code::Module(module) => Linked::Core(dialect::link_module(&wasmtime, &module, &binding.grants)?),
-            Code::Component(component) => {
+        let Code { form, moves } = self.code(guest, tuning)?;
+        let linked = match form {
+            Form::Module(module) => Linked::Core(dialect::link_module(&wasmtime, &module, &binding.grants)?),
+            Form::Component(component) => {
                 Linked::Component(dialect::link_component(&wasmtime, &component, tuning, &binding.grants)?)
             }
         };
@@ -102,9 +110,11 @@ impl Engine {
             tuning,
             core_instances,
             linked,
+            moves: Arc::new(moves),
             binding,
             pool,
             renewal,
+            recent_cpu_ns: AtomicU64::new(0),
         }))
     }
 }
@@ -131,8 +141,28 @@ impl Program {
         &self.linked
     }
 
+    /// How far its code was moved when it was compiled.
+    pub(crate) fn moves(&self) -> &Arc<Moves> {
+        &self.moves
+    }
+
     pub(crate) fn pool(&self) -> &Arc<Pool> {
         &self.pool
+    }
+
+    /// Where its next call starts.
+    pub(crate) fn start(&self) -> Start {
+        match self.engine.lane() {
+            None => Start::Here,
+            Some(lane) if self.recent_cpu_ns.load(Relaxed) > LONG_CPU_NS => Start::Away(lane),
+            Some(lane) => Start::HereFirst(lane),
+        }
+    }
+
+    /// Notes how much processor time a call took. Of calls that end together some may go uncounted.
+    pub(crate) fn took(&self, cpu_ns: u64) {
+        let recent = self.recent_cpu_ns.load(Relaxed);
+        self.recent_cpu_ns.store(recent - recent / 8 + cpu_ns / 8, Relaxed);
     }
 
     /// How its sandboxes are renewed, if they can be.
@@ -203,6 +233,7 @@ impl Program {
             stderr,
             deadline_ns: u64::MAX,
             ticks: Ticks::Yield,
+            fuel: None,
         })
     }
 

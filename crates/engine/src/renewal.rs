@@ -8,6 +8,7 @@
 //! memory or tables have grown, one that trapped or was stopped, and one that still has handles.
 
 mod append;
+mod moves;
 #[cfg_attr(not(target_os = "linux"), path = "renewal/pages_elsewhere.rs")]
 mod pages;
 
@@ -22,12 +23,12 @@ use wasmtime::{
     component::{self, ComponentExportIndex, ResourceTable, WasmList},
 };
 
-pub(crate) use append::append;
+pub(crate) use {append::append, moves::Moves};
 
 /// How names of exports begin that are appended. A guest that has such a name itself is left as it is.
 pub(crate) const RESERVED: &str = "sandbar-";
 /// Names what is appended. It changes with `append.rs`, so that no artifact from before is taken for one of now.
-pub(crate) const APPENDED: &[u8] = b"renewal 1";
+pub(crate) const APPENDED: &[u8] = b"renewal 2";
 /// Sets the mutable globals of a module.
 const RESTORE: &str = "sandbar-restore";
 /// Sets all that can be set from inside of a component.

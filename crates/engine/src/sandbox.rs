@@ -3,8 +3,8 @@
 use crate::{
     outcome::outcome_of,
     program::{Linked, Program, Streams},
-    renewal::{PolledBy, Renewer, most_resources},
-    state::{State, Ticks, on_tick},
+    renewal::{Moves, PolledBy, Renewer, most_resources},
+    state::{State, Ticks, charge_fuel, on_tick},
     values::ArgumentSpace,
 };
 use sandbar_call::{CallId, Draft, Meter, Outcome, Resource, SandboxId, SandboxUse};
@@ -12,7 +12,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
-use wasmtime::{Store, component};
+use wasmtime::{AsContextMut, Store, component};
 
 /// After so much fuel a guest writes down what it has used, which it keeps in a register: what a call that is cut off had used
 /// is known to within this.
@@ -25,13 +25,12 @@ pub(crate) struct Sandbox {
     /// Whether the guest's own start code has run.
     started: bool,
     renewer: Option<Renewer>,
+    moves: Arc<Moves>,
     /// Where lists and strings for core exports go in its memory, once one was passed.
     pub(crate) space: Option<ArgumentSpace>,
     id: SandboxId,
     calls: u64,
     metered: bool,
-    /// Fuel that the current call started with, where it is metered.
-    fuel: Option<u64>,
 }
 
 /// An instance of either kind.
@@ -54,11 +53,11 @@ impl Sandbox {
             instance: Instance::Unborn,
             started: false,
             renewer: None,
+            moves: program.moves().clone(),
             space: None,
             id: next_id(),
             calls: 0,
             metered: false,
-            fuel: None,
         }
     }
 
@@ -69,7 +68,7 @@ impl Sandbox {
             let _ = self.store.fuel_async_yield_interval(Some(FUEL_COUNTED));
         }
         self.turn(call, &meter, draft.started_ns(), program);
-        if self.fuel.is_some() {
+        if self.store.data().fuel.is_some() {
             draft.fuel_metered();
         }
         draft.served_by(SandboxUse { id: self.id, call: self.calls });
@@ -95,7 +94,7 @@ impl Sandbox {
         self.store.set_epoch_deadline(1);
         if self.metered {
             let fuel = meter.limits().most(Resource::Fuel);
-            self.fuel = self.store.set_fuel(fuel).is_ok().then_some(fuel);
+            self.store.data_mut().fuel = self.store.set_fuel(fuel).is_ok().then_some(fuel);
         }
     }
 
@@ -176,7 +175,7 @@ impl Sandbox {
     /// How a call ended that Wasmtime ended with an error.
     pub(crate) fn outcome_of(&self, error: &wasmtime::Error) -> Outcome {
         let state = self.store.data();
-        outcome_of(error, &state.tap.meter(), state.limiter.refused)
+        outcome_of(error, &self.moves, &state.tap.meter(), state.limiter.refused)
     }
 
     /// How many calls it has served.
@@ -186,9 +185,8 @@ impl Sandbox {
 
     /// Charges the fuel that was used since the call began, or since this was last done.
     pub(crate) fn settle_fuel(&mut self) {
-        if let (Some(started), Ok(left)) = (self.fuel.take(), self.store.get_fuel()) {
-            let _ = self.store.data().tap.meter().charge(Resource::Fuel, started.saturating_sub(left));
-        }
+        charge_fuel(self.store.as_context_mut());
+        self.store.data_mut().fuel = None;
     }
 
     /// Writes the last line of the call's log.

@@ -3,6 +3,7 @@
 use crate::{
     clock,
     dialect::Files,
+    drive::{LONG_CPU_NS, ticked},
     limiter::Limiter,
     outgoing::Outgoing,
     stdio::{Input, LogStream, Pipe},
@@ -11,7 +12,7 @@ use crate::{
 use sandbar_call::{Meter, Resource};
 use sandbar_grants::{Admitted, Network};
 use std::sync::Arc;
-use wasmtime::{StoreContextMut, UpdateDeadline};
+use wasmtime::{AsContextMut, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{WasiCtxView, WasiView, p1::WasiP1Ctx};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -32,6 +33,8 @@ pub(crate) struct State {
     /// When the current call has to have ended, on the monotonic clock.
     pub(crate) deadline_ns: u64,
     pub(crate) ticks: Ticks,
+    /// Fuel that was left when it was last charged, where the current call's is metered.
+    pub(crate) fuel: Option<u64>,
 }
 
 /// What a tick of the epoch does to a guest that goes on.
@@ -52,7 +55,8 @@ impl State {
 }
 
 /// Holds the deadlines of a guest that runs and does not come back by itself. Called at every tick of the epoch.
-pub(crate) fn on_tick(store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
+pub(crate) fn on_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
+    charge_fuel(store.as_context_mut());
     let state = store.data();
     let meter = state.tap.meter();
     meter.charge(Resource::Cpu, clock::account())?;
@@ -62,10 +66,24 @@ pub(crate) fn on_tick(store: StoreContextMut<'_, State>) -> wasmtime::Result<Upd
     if clock::monotonic_ns() > state.deadline_ns {
         return Err(meter.stop(Resource::Wall).into());
     }
+    // Another call may have had most of the tick.
+    let long = meter.used(Resource::Cpu) >= LONG_CPU_NS;
     Ok(match state.ticks {
-        Ticks::Yield => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
+        Ticks::Yield if !long => UpdateDeadline::Continue(1),
+        Ticks::Yield => {
+            ticked();
+            UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
+        }
         Ticks::Continue => UpdateDeadline::Continue(1),
     })
+}
+
+/// Charges the fuel that was used since this was last done, so that what is cut off is known to within a tick.
+pub(crate) fn charge_fuel(mut store: StoreContextMut<'_, State>) {
+    if let (Some(before), Ok(left)) = (store.data().fuel, store.get_fuel()) {
+        let _ = store.data().tap.meter().charge(Resource::Fuel, before.saturating_sub(left));
+        store.data_mut().fuel = Some(left);
+    }
 }
 
 impl WasiView for State {

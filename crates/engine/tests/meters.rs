@@ -8,6 +8,8 @@
 mod amounts;
 #[path = "meters/endings.rs"]
 mod endings;
+#[path = "meters/lane.rs"]
+mod lane;
 #[path = "meters/limits.rs"]
 mod limits;
 #[path = "meters/pool.rs"]

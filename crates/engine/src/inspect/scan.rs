@@ -5,8 +5,11 @@
 //! not: a module that uses a feature in its instructions alone, such as `ref.null extern` dropped at once, is not seen
 //! to need it and fails to compile, which no compiler's output does.
 
+mod names;
+
 use super::{GUEST_BYTES_MAX, Kind, LISTED_MAX, Malformed, NESTING_MAX, imports, shown};
 use crate::renewal::RESERVED;
+use names::section_name;
 use sandbar_call::Dialect;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -482,36 +485,4 @@ impl<'a> Scan<'a> {
 struct Nested {
     encoding: Encoding,
     memories: u32,
-}
-
-/// The name of a section in a report. Sections that hold a module or a component have none: what is in them is counted.
-fn section_name(encoding: Encoding, payload: &Payload<'_>) -> Option<&'static str> {
-    Some(match payload {
-        Payload::TypeSection(_) => "types",
-        Payload::ImportSection(_) => "imports",
-        Payload::FunctionSection(_) => "functions",
-        Payload::TableSection(_) => "tables",
-        Payload::MemorySection(_) => "memories",
-        Payload::TagSection(_) => "tags",
-        Payload::GlobalSection(_) => "globals",
-        Payload::ExportSection(_) => "exports",
-        Payload::StartSection { .. } => "start",
-        Payload::ElementSection(_) => "elements",
-        Payload::DataCountSection { .. } => "data count",
-        Payload::DataSection(_) => "data",
-        Payload::CodeSectionStart { .. } => "code",
-        Payload::InstanceSection(_) => "core instances",
-        Payload::CoreTypeSection(_) => "core types",
-        Payload::ComponentInstanceSection(_) => "component instances",
-        Payload::ComponentAliasSection(_) => "component aliases",
-        Payload::ComponentTypeSection(_) => "component types",
-        Payload::ComponentCanonicalSection(_) => "component canonicals",
-        Payload::ComponentStartSection { .. } => "component start",
-        Payload::ComponentImportSection(_) => "component imports",
-        Payload::ComponentExportSection(_) => "component exports",
-        Payload::CustomSection(_) if encoding == Encoding::Component => "component custom ",
-        Payload::CustomSection(_) => "custom ",
-        Payload::UnknownSection { .. } => "unknown",
-        _ => return None,
-    })
 }

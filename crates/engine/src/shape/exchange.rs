@@ -5,7 +5,10 @@
 //! guest: a slow client slows the guest, and a client that goes away drops it. A guest that goes on after the last byte of its
 //! answer finishes on a task of its own, within its limits.
 
-use crate::entry::{Ended, Guest, Work};
+use crate::{
+    drive::Drive,
+    entry::{Ended, Guest, Work},
+};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Response, header::CONTENT_LENGTH};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -106,7 +109,9 @@ impl Exchange {
                 *response = (self.head)(cx).map(|head| head.map(|head| self.take_head(head)));
             }
             if matches!(response, Some(Err(_))) {
-                return Poll::Ready(Whole::No);
+                // On another thread it says how it ended only after it has ended.
+                let ends = self.guest.as_ref().is_some_and(Drive::is_away);
+                return if ends { Poll::Pending } else { Poll::Ready(Whole::No) };
             }
             let progress = self.gather(cx, method);
             if self.outcome.is_some() && (self.complete || response.is_none()) {

@@ -18,7 +18,7 @@ use std::{
     convert::Infallible,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 use tokio::sync::oneshot;
 use wasmtime::{Result, bail};
@@ -49,24 +49,32 @@ pub(crate) async fn answer(entry: Arc<Inner>, mut work: Work, request: Request<B
     let answered = Answered::default();
     let call = HttpCall { entry, request, answered: answered.clone() };
     let guest = work.drive(slot, sandbox, call);
-    let head = Box::new(move |_: &mut std::task::Context<'_>| answered.take());
+    let head = Box::new(move |cx: &mut Context<'_>| answered.take(cx));
     Exchange::new(work, guest, head, Charged::WhenRead).answer(&method).await
 }
 
-/// Where the guest's answer is put for whoever drives the guest.
+/// Where the guest's answer is put for whoever waits for it, on this thread or another.
 #[derive(Clone, Default)]
-struct Answered(Arc<Mutex<Option<Answer>>>);
+struct Answered(Arc<Mutex<(Option<Answer>, Option<Waker>)>>);
 
 /// A response, or what the guest answered instead.
 type Answer = Result<Response<WasiBody>, String>;
 
 impl Answered {
     fn put(&self, answer: Answer) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        let mut answered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.0 = Some(answer);
+        if let Some(waker) = answered.1.take() {
+            waker.wake();
+        }
     }
 
-    fn take(&self) -> Option<Result<Response<Frames>, String>> {
-        let answer = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    fn take(&self, cx: &Context<'_>) -> Option<Result<Response<Frames>, String>> {
+        let mut answered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(answer) = answered.0.take() else {
+            answered.1 = Some(cx.waker().clone());
+            return None;
+        };
         Some(answer.map(|response| response.map(|body| Box::pin(body.map_err(BodyError::from)) as Frames)))
     }
 }

@@ -132,3 +132,36 @@ fn every_call_finds_what_the_first_one_found() {
         assert_eq!(bound.entry.program().renewed(), if *renewed { 5 } else { 0 }, "{name}");
     }
 }
+
+/// A function of this body traps after a number that is found in the binary.
+const TRAPS: &str = "(drop (i32.const 0x0badbad)) unreachable";
+
+#[test]
+fn a_trap_is_told_by_its_place_in_the_file() {
+    let function = format!(
+        r#"(global (mut i32) (i32.const 0)) (func $given_up {TRAPS})
+        (func (export "look") (result i32) (call $given_up) (i32.const 0))"#
+    );
+    let module = format!(r#"(module (memory 1) {function})"#);
+    let component = format!(
+        r#"(component
+            (core module $first (memory (export "memory") 1) (global (mut i32) (i32.const 0)) (func (export "f")))
+            (core instance (instantiate $first))
+            (core module $second {function})
+            (core instance $instance (instantiate $second))
+            (func $look (result u32) (canon lift (core func $instance "look")))
+            (export "look" (func $look)))"#
+    );
+    for guest in [module, component] {
+        let binary = wat::parse_str(&guest).unwrap();
+        // The constant, `drop`, and then `unreachable`.
+        let constant = [0x41, 0xad, 0xb7, 0xeb, 0x05, 0x1a, 0x00];
+        let found = binary.windows(constant.len()).position(|bytes| bytes == constant).unwrap() + 6;
+        let choice = EntryChoice { shape: Some(Shape::Typed), export: Some("look".into()), content_type: None };
+        let bound = World { choice, ..World::default() }.bind(&guest);
+        let (_, receipt) = bound.call(typed(&[]));
+        let Outcome::Trapped { message } = &receipt.outcome else { panic!("{receipt:?}") };
+        let told = format!("{found:#8x} - ");
+        assert!(message.lines().any(|line| line.contains(&told) && line.contains("given_up")), "{told}: {message}");
+    }
+}

@@ -1,0 +1,96 @@
+//! Calls that take long leave their thread, and are the same calls as before.
+
+use crate::world::{MS, World, block_on, command, get, shown, typed};
+use futures::future::join_all;
+use http_body_util::BodyExt;
+use sandbar_call::{Outcome, Reply, Resource};
+use sandbar_engine::Allocation;
+use std::time::Duration;
+
+/// Adds up to its argument, a few milliseconds for some millions.
+const SUMS: &str = r#"(module (memory 1) (func (export "sum") (param i32) (result i64) (local $sum i64)
+    (loop $each
+        (local.set $sum (i64.add (local.get $sum) (i64.extend_i32_u (local.get 0))))
+        (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+        (br_if $each (local.get 0)))
+    (local.get $sum)))"#;
+
+const SPIN: &str = r#"(module (memory 1) (func (export "f") (loop (br 0))))"#;
+
+/// Answers as CGI asks: a head and three bytes, then after a while three more.
+const ANSWERS_LATE: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\10\00\00\00\09\00\00\00\20\00\00\00\03\00\00\00")
+    (data (i32.const 16) "X: y\n\nabc") (data (i32.const 32) "def")
+    (func $work (local $left i32) (local.set $left (i32.const 9000000))
+        (loop $again (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1))))))
+    (func (export "_start")
+        (call $work)
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 48)))
+        (call $work)
+        (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 48)))))"#;
+
+fn pooled() -> World {
+    World { allocation: Allocation::Pooled { slots: 8 }, ..World::default() }
+}
+
+#[test]
+fn a_long_call_gives_what_it_would_and_pays_for_it() {
+    let bound = pooled().bind(SUMS);
+    // Later calls of a guest that takes long start in the lane.
+    for _ in 0..12 {
+        let (reply, receipt) = bound.call(typed(&["9000000"]));
+        assert!(matches!(reply, Reply::Value(value) if value == "40500004500000"), "{receipt:?}");
+        assert_eq!(shown(&receipt), "done fuel=99000002 memory_bytes=65536 instances=1 output_bytes=14");
+        assert!(receipt.used.get(Resource::Cpu) > Some(MS), "{receipt:?}");
+    }
+    let (reply, _) = bound.call(typed(&["4"]));
+    assert!(matches!(reply, Reply::Value(value) if value == "10"));
+}
+
+#[test]
+fn deadlines_hold_there() {
+    let bound = pooled().with(Resource::Wall, 40 * MS).bind(SPIN);
+    block_on(async {
+        let calls = join_all((0..8).map(|_| bound.run(typed(&[])))).await;
+        assert!(calls.iter().all(|reply| matches!(reply, Reply::Ended(Outcome::Stopped { limit: Resource::Wall }))));
+    });
+    assert_eq!(bound.receipts().len(), 8);
+}
+
+#[test]
+fn what_is_cancelled_there_ends_and_gives_its_place_free() {
+    let bound = pooled().bind(SPIN);
+    for _ in 0..3 {
+        block_on(async {
+            let calls = join_all((0..2).map(|_| bound.run(typed(&[]))));
+            assert!(tokio::time::timeout(Duration::from_millis(60), calls).await.is_err());
+            // They end at their next tick.
+            while bound.entry.program().load().0 > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        for receipt in bound.receipts() {
+            assert_eq!(receipt.outcome, Outcome::Cancelled);
+            assert!(receipt.used.get(Resource::Fuel) > Some(1000), "{receipt:?}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_from_there_streams() {
+    let bound = pooled().bind(ANSWERS_LATE);
+    let answer = async || {
+        let Reply::Http(response) = bound.run(get("/")).await else { panic!("expected an answer") };
+        assert_eq!(response.headers()["x"], "y");
+        response.into_body().collect().await.unwrap().to_bytes()
+    };
+    block_on(async {
+        for _ in 0..4 {
+            assert_eq!(answer().await, "abcdef");
+        }
+    });
+    assert!(bound.receipts().iter().all(|receipt| receipt.outcome == Outcome::Done));
+    assert!(matches!(bound.call(command("")).0, Reply::Exit { code: 0, .. }));
+}
