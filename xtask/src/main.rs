@@ -9,6 +9,7 @@ mod bench;
 mod fuzz;
 mod guests;
 mod hostile;
+mod install;
 mod step;
 mod table;
 mod test;

@@ -2,10 +2,10 @@
 
 use std::{fs, path::PathBuf, process::Command};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::{guests, step, workspace::Workspace};
+use crate::{guests, install::Program, step, workspace::Workspace};
 
 /// What the peer is built with: everything that its `run` and `serve` use in a default build. Left out are its other
 /// commands, and the profiling, debugging and stack-switching hooks, which would only slow it down.
@@ -70,29 +70,14 @@ impl Peers {
 
 /// Finds Wasmtime's command line of the version that the workspace is locked to, and installs it when it is missing.
 fn wasmtime(workspace: &Workspace) -> Result<PathBuf> {
-    let version = locked_version(workspace)?;
-    let root = workspace.target.join("peers");
-    let program = root.join("bin/wasmtime");
-    if is_version(&program, &version) {
-        return Ok(program);
-    }
-
-    eprintln!("installing wasmtime {version} as the peer; this takes some minutes, once");
-    let build = root.join("build");
-    let mut install = workspace.cargo("install");
-    install.args(["wasmtime-cli", "--locked", "--force", "--no-default-features"]);
-    install.arg("--version").arg(format!("={version}"));
-    install.arg("--features").arg(WASMTIME_FEATURES.join(","));
-    install.arg("--root").arg(&root).arg("--target-dir").arg(&build);
-    step::run(&mut install)?;
-    ensure!(is_version(&program, &version), "`{}` is not Wasmtime {version}", program.display());
-    fs::remove_dir_all(&build).with_context(|| format!("cannot remove `{}`", build.display()))?;
-    Ok(program)
-}
-
-fn is_version(program: &PathBuf, version: &str) -> bool {
-    let said = step::output(Command::new(program).arg("--version")).unwrap_or_default();
-    said.split_whitespace().nth(1) == Some(version)
+    let peer = Program {
+        name: "wasmtime",
+        package: "wasmtime-cli",
+        version: &locked_version(workspace)?,
+        folder: "peers",
+        arguments: &["--no-default-features", "--features", &WASMTIME_FEATURES.join(",")],
+    };
+    peer.install(workspace)
 }
 
 fn locked_version(workspace: &Workspace) -> Result<String> {
