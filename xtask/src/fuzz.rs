@@ -54,7 +54,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: lexopt::Parser) -> Result<()
     let chosen = if options.targets.is_empty() { known } else { options.targets };
 
     let mut steps = Steps::default();
-    let host = host(workspace)?;
+    let host = workspace.rustc("host")?;
     steps.take("build fuzz targets", || step::run(&mut build_command(workspace, &host)))?;
     for target in &chosen {
         let mut command = fuzz_command(workspace, &host, target)?;
@@ -100,12 +100,6 @@ fn targets(workspace: &Workspace) -> Result<Vec<String>> {
     let names: Vec<String> = all.filter(|target| target.kind == ["bin"]).map(|target| target.name).collect();
     ensure!(!names.is_empty(), "`{MANIFEST}` has no fuzz target");
     Ok(names)
-}
-
-fn host(workspace: &Workspace) -> Result<String> {
-    let said = step::output(workspace.tool("rustc").arg("-vV"))?;
-    let host = said.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_owned).context("rustc does not say its host")
 }
 
 fn folder(workspace: &Workspace) -> PathBuf {

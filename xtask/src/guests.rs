@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use lexopt::Arg;
 use serde::Deserialize;
 
-use crate::{step, workspace::Workspace};
+use crate::{folders::Folders, step, workspace::Workspace};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask guests [--update]
@@ -136,23 +136,8 @@ fn build_command(workspace: &Workspace, target: &str, guests: &[Guest]) -> Resul
     for guest in guests {
         command.args(["--package", &guest.package]);
     }
-    command.env("CARGO_ENCODED_RUSTFLAGS", path_flags(workspace)?.join("\u{1f}"));
+    command.env("CARGO_ENCODED_RUSTFLAGS", Folders::of(workspace)?.rust_flags().join("\u{1f}"));
     Ok(command)
-}
-
-/// Replaces the folders of this machine by names, in panic messages and debug information.
-fn path_flags(workspace: &Workspace) -> Result<Vec<String>> {
-    let mut folders = vec![(workspace.root.clone(), "/sandbar")];
-    folders.extend(cargo_home().map(|home| (home, "/cargo")));
-    let sysroot = step::output(workspace.tool("rustc").args(["--print", "sysroot"]))?;
-    folders.push((sysroot.trim().into(), "/rust"));
-    let flag = |(folder, name): (PathBuf, &str)| format!("--remap-path-prefix={}={name}", folder.display());
-    Ok(folders.into_iter().map(flag).collect())
-}
-
-fn cargo_home() -> Option<PathBuf> {
-    let named = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    named.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
 }
 
 fn built(workspace: &Workspace, guest: &Guest) -> PathBuf {

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod folders;
 mod fuzz;
 mod guests;
 mod hostile;

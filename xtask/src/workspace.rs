@@ -11,6 +11,8 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
+use crate::step;
+
 /// The source tree.
 pub(crate) struct Workspace {
     /// Its folder.
@@ -52,6 +54,13 @@ impl Workspace {
         let mut command = Command::new(name);
         command.current_dir(&self.root);
         command
+    }
+
+    /// What rustc says of itself: `host`, `release`, `commit-hash`.
+    pub(crate) fn rustc(&self, what: &str) -> Result<String> {
+        let said = step::output(self.tool("rustc").arg("-vV"))?;
+        let line = said.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(": "));
+        line.map(str::to_owned).with_context(|| format!("rustc does not say its {what}"))
     }
 
     /// Where a program of the release profile lies once it is built.
