@@ -13,6 +13,9 @@ use serde::Deserialize;
 
 use crate::step;
 
+/// What only this tree holds.
+const MANIFEST: &str = "xtask/Cargo.toml";
+
 /// The source tree.
 pub(crate) struct Workspace {
     /// Its folder.
@@ -22,10 +25,13 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Finds the tree that this program was built from.
+    /// Finds the tree: cargo tells where this package is, and without cargo it is the one that lies around.
     pub(crate) fn find() -> Result<Workspace> {
-        let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-        let root = Path::new(&package).parent().context("xtask lies in a folder of the workspace")?.to_owned();
+        let root = match env::var_os("CARGO_MANIFEST_DIR") {
+            Some(package) => Path::new(&package).parent().map(Path::to_owned),
+            None => env::current_dir()?.ancestors().find(|folder| folder.join(MANIFEST).is_file()).map(Path::to_owned),
+        };
+        let root = root.with_context(|| format!("no folder here holds `{MANIFEST}`"))?;
         let target = target_folder(&root)?;
         Ok(Workspace { root, target })
     }
