@@ -47,6 +47,12 @@ impl Program<'_> {
         Ok(program)
     }
 
+    /// Finds the program on the path, where it is of this version.
+    pub(crate) fn on_path(&self) -> Option<PathBuf> {
+        let program = PathBuf::from(self.name);
+        self.is(&program).then_some(program)
+    }
+
     fn is(&self, program: &Path) -> bool {
         let said = step::output(Command::new(program).arg("--version")).unwrap_or_default();
         said.split_whitespace().nth(1) == Some(self.version)

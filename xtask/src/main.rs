@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod deny;
 mod folders;
 mod fuzz;
 mod guests;
@@ -44,6 +45,12 @@ const COMMANDS: &[Command] = &[
         about: "check layers, file lengths, names and unsafe code",
         help: tidy::HELP,
         run: tidy::run,
+    },
+    Command {
+        name: "deny",
+        about: "check licences, versions, sources and advisories of dependencies",
+        help: deny::HELP,
+        run: deny::run,
     },
     Command { name: "bench", about: "measure against native and Wasmtime peers", help: bench::HELP, run: bench::run },
     Command {
