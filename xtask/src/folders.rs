@@ -3,7 +3,7 @@
 //! Compilers write paths into panic messages, assertions and debug information. Mapped, they tell nothing of who built it,
 //! and the same sources make the same bytes in every folder.
 
-use std::{env, path::PathBuf};
+use std::{env, fs, path::PathBuf};
 
 use anyhow::Result;
 
@@ -37,6 +37,12 @@ impl Folders {
         self.flags("--remap-path-prefix").collect()
     }
 
+    /// The flags of a C compiler that map them, GCC's and Clang's alike, quoted as a shell wants them.
+    pub(crate) fn c_flags(&self) -> String {
+        let quoted = |flag: String| format!("'{}'", flag.replace('\'', r"'\''"));
+        self.flags("-ffile-prefix-map").map(quoted).collect::<Vec<_>>().join(" ")
+    }
+
     fn flags(&self, flag: &str) -> impl Iterator<Item = String> {
         self.0.iter().map(move |(folder, name)| format!("{flag}={}={name}", folder.display()))
     }
@@ -47,6 +53,16 @@ fn cargo_home() -> Option<PathBuf> {
     named.or_else(|| env::home_dir().map(|home| home.join(".cargo")))
 }
 
+/// Where cargo unpacks what it got from registries, a folder for each.
+pub(crate) fn registries() -> Result<Vec<PathBuf>> {
+    let Some(folder) = cargo_home().map(|home| home.join("registry/src")).filter(|folder| folder.is_dir()) else {
+        return Ok(Vec::new());
+    };
+    let mut found = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    found.sort();
+    Ok(found)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,10 +70,12 @@ mod tests {
     #[test]
     fn an_inner_folder_comes_later() {
         let workspace = Workspace::find().unwrap();
-        let folders = Folders::of(&workspace).unwrap();
+        let mut folders = Folders::of(&workspace).unwrap();
+        folders.add("/it's", "/there");
         let flags = folders.rust_flags();
         let at = |name: &str| flags.iter().position(|flag| flag.ends_with(name)).unwrap();
         assert!(flags.iter().all(|flag| flag.starts_with("--remap-path-prefix=/")), "{flags:?}");
         assert!(at("=/rust") < at(&format!("=/rustc/{}", workspace.rustc("commit-hash").unwrap())), "{flags:?}");
+        assert!(folders.c_flags().ends_with(r"'-ffile-prefix-map=/it'\''s=/there'"), "{}", folders.c_flags());
     }
 }

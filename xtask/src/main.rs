@@ -12,6 +12,7 @@ mod fuzz;
 mod guests;
 mod hostile;
 mod install;
+mod release;
 mod step;
 mod table;
 mod test;
@@ -64,6 +65,12 @@ const COMMANDS: &[Command] = &[
         about: "build the fuzz targets and run each for a while",
         help: fuzz::HELP,
         run: fuzz::run,
+    },
+    Command {
+        name: "release",
+        about: "build the archive, bill of materials and checksums of a release",
+        help: release::HELP,
+        run: release::run,
     },
 ];
 
