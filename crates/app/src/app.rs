@@ -21,7 +21,7 @@ use std::{
     net::SocketAddr,
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long the ledger may take to write what is left at the end.
@@ -130,7 +130,9 @@ impl App {
     /// Ends the app: stops accepting, lets calls finish for as long as the manifest says, cuts what is left, and writes the
     /// last receipts. Blocks. Another thread may call it with less time.
     pub fn drain(&self, within: Duration) -> Drained {
+        let began = Instant::now();
         let drained = self.server.drain(within);
+        self.engine.end(within.saturating_sub(began.elapsed()));
         let _ = self.running.ledger.close(LEDGER_CLOSE);
         drained
     }

@@ -7,13 +7,15 @@ use crate::{
     lane::Lane,
     load::Guest,
     room::Room,
-    ticker::{Ticker, Ticking},
+    ticker::{TICK, Ticker, Ticking},
     tuning::{Allocation, Tuning},
 };
 use sandbar_grants::{HttpClient, Resolver, SystemResolver};
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, OnceLock, PoisonError},
+    thread,
+    time::{Duration, Instant},
 };
 use tokio::sync::Semaphore;
 
@@ -134,6 +136,17 @@ impl Engine {
     /// The slow lane, if calls share threads here.
     pub(crate) fn lane(&self) -> Option<Arc<Lane>> {
         self.0.lane.clone()
+    }
+
+    /// Ends what calls still do after their answers, once they had so much time. Blocks. No call starts after this.
+    pub fn end(&self, within: Duration) {
+        let until = Instant::now().checked_add(within);
+        while self.0.ticker.running() > 0 && until.is_none_or(|until| Instant::now() < until) {
+            thread::sleep(TICK);
+        }
+        if let Some(lane) = &self.0.lane {
+            lane.end();
+        }
     }
 
     /// The room for sandboxes, over all guests.

@@ -5,6 +5,7 @@ use crate::{
     drive::{Drive, Driven, Halt},
     error::LoadError,
     inspect::{self, Candidate},
+    lane::Lane,
     pool::{Busy, Slot},
     program::{Program, Streams},
     sandbox::Sandbox,
@@ -164,6 +165,11 @@ impl Work {
         let (start, polled_by) = (program.start(), sandbox.polled_by());
         let guest = run_guest(program, slot, sandbox, call);
         Drive::start(Driven::new(guest, meter, self.deadline_ns(), ticking, polled_by), start)
+    }
+
+    /// The slow lane, if there is one.
+    pub(crate) fn lane(&self) -> Option<Arc<Lane>> {
+        self.entry.program.host().lane()
     }
 
     fn deadline_ns(&self) -> u64 {

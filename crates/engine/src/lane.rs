@@ -8,9 +8,10 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::OnceLock,
+    sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     thread,
+    time::Duration,
 };
 use tokio::{
     runtime::{Builder, Runtime},
@@ -19,13 +20,24 @@ use tokio::{
 
 /// By how much its threads are nicer than the workers.
 const NICER: i32 = 10;
+/// How long its end may take.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The threads, started when first needed.
 #[derive(Default)]
-pub(crate) struct Lane(OnceLock<Option<Runtime>>);
+pub(crate) struct Lane(Mutex<Threads>);
+
+#[derive(Default)]
+enum Threads {
+    #[default]
+    NotStarted,
+    Running(Runtime),
+    /// Also where none can be started.
+    Ended,
+}
 
 /// What runs in the lane. Dropped, it ends there at the next tick.
-pub(crate) struct Away<T>(JoinHandle<T>);
+pub(crate) struct Away<T>(Option<JoinHandle<T>>);
 
 impl Lane {
     /// Moves work into the lane; gives it back where there are no threads to be had.
@@ -33,10 +45,33 @@ impl Lane {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        match self.0.get_or_init(start) {
-            Some(runtime) => Ok(Away(runtime.spawn(work))),
-            None => Err(work),
+        let mut threads = self.threads();
+        if let Threads::NotStarted = *threads {
+            *threads = start().map_or(Threads::Ended, Threads::Running);
         }
+        match &*threads {
+            Threads::Running(runtime) => Ok(Away(Some(runtime.spawn(work)))),
+            Threads::NotStarted | Threads::Ended => Err(work),
+        }
+    }
+
+    /// Lets work run to its end in the lane; gives it back as above.
+    pub(crate) fn finish<F>(&self, work: F) -> Result<(), F>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.take(work).map(|mut away| drop(away.0.take()))
+    }
+
+    /// Ends all that runs there. Blocks, a few ticks long.
+    pub(crate) fn end(&self) {
+        if let Threads::Running(runtime) = std::mem::replace(&mut *self.threads(), Threads::Ended) {
+            runtime.shutdown_timeout(END_TIMEOUT);
+        }
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Threads> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -58,7 +93,7 @@ fn start() -> Option<Runtime> {
 impl Drop for Lane {
     fn drop(&mut self) {
         // Its owner may go in a task, where waiting for threads is not allowed.
-        if let Some(runtime) = self.0.take().flatten() {
+        if let Threads::Running(runtime) = std::mem::take(&mut *self.threads()) {
             runtime.shutdown_background();
         }
     }
@@ -69,12 +104,17 @@ impl<T> Future for Away<T> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        Pin::new(&mut self.0).poll(cx).map(Result::ok)
+        match &mut self.0 {
+            Some(task) => Pin::new(task).poll(cx).map(Result::ok),
+            None => Poll::Ready(None),
+        }
     }
 }
 
 impl<T> Drop for Away<T> {
     fn drop(&mut self) {
-        self.0.abort();
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
     }
 }

@@ -48,6 +48,11 @@ impl Ticker {
         self.shared.engines().push(engine);
     }
 
+    /// How many calls run.
+    pub(crate) fn running(&self) -> usize {
+        self.shared.running.load(SeqCst)
+    }
+
     /// Notes that a call runs.
     pub(crate) fn enter(&self) -> Ticking {
         self.shared.running.fetch_add(1, SeqCst);

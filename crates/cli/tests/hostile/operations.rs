@@ -65,7 +65,8 @@ fn a_server_that_is_told_to_end_finishes_its_calls() {
         assert_eq!(app.server.wait(TIME).unwrap().code(), Some(0), "{}", app.server.stderr());
         assert!(!app.server.stderr().contains("cut"), "{}", app.server.stderr());
         let receipts = app.receipts();
-        assert!(receipts.len() >= 5 && receipts.iter().all(|receipt| ended(receipt) == "done"));
+        let not_done: Vec<_> = receipts.iter().filter(|receipt| ended(receipt) != "done").collect();
+        assert!(receipts.len() >= 5 && not_done.is_empty(), "{not_done:?}");
     }
 }
 

@@ -110,8 +110,7 @@ impl Exchange {
             }
             if matches!(response, Some(Err(_))) {
                 // On another thread it says how it ended only after it has ended.
-                let ends = self.guest.as_ref().is_some_and(Drive::is_away);
-                return if ends { Poll::Pending } else { Poll::Ready(Whole::No) };
+                return if self.ends_elsewhere() { Poll::Pending } else { Poll::Ready(Whole::No) };
             }
             let progress = self.gather(cx, method);
             if self.outcome.is_some() && (self.complete || response.is_none()) {
@@ -226,15 +225,26 @@ impl Exchange {
         if let Some(outcome) = self.outcome.take() {
             return self.settle(outcome);
         }
-        if let (Some(guest), Some(work), Ok(runtime)) =
-            (self.guest.take(), self.work.take(), tokio::runtime::Handle::try_current())
-        {
-            // It ends with the guest, whose limits still hold, or with the runtime.
-            runtime.spawn(async move {
-                let Ended { outcome, .. } = work.ended(guest.await);
-                work.settle(outcome);
-            });
+        let (Some(guest), Some(work)) = (self.guest.take(), self.work.take()) else { return };
+        let lane = work.lane();
+        // It ends with the guest, whose limits still hold, or with its runtime.
+        let rest = async move {
+            let Ended { outcome, .. } = work.ended(guest.await);
+            work.settle(outcome);
+        };
+        let rest = match lane {
+            Some(lane) => lane.finish(rest).err(),
+            None => Some(rest),
+        };
+        if let (Some(rest), Ok(runtime)) = (rest, tokio::runtime::Handle::try_current()) {
+            runtime.spawn(rest);
         }
+    }
+
+    /// Whether the guest's end has to be waited for: on another thread it may trap yet, and what it has written is no answer
+    /// then.
+    fn ends_elsewhere(&self) -> bool {
+        self.guest.as_ref().is_some_and(Drive::is_away)
     }
 }
 
@@ -294,6 +304,9 @@ impl HttpBody for Exchange {
         if let Some(outcome) = this.outcome.take_if(|outcome| !answers(outcome)) {
             this.settle(outcome);
             return Poll::Ready(Some(Err("the guest did not end well".into())));
+        }
+        if this.ends_elsewhere() {
+            return Poll::Pending;
         }
         if let Some(trailers) = this.trailers.take() {
             return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
