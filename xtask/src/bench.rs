@@ -7,6 +7,7 @@
 mod cli;
 mod http;
 mod inproc;
+mod instructions;
 mod kernels;
 mod page;
 mod peers;
@@ -15,7 +16,7 @@ mod usage;
 
 use std::{fs, io::Write, path::PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use lexopt::{Arg, ValueExt};
 use serde::Serialize;
 use serde_json::json;
@@ -23,18 +24,21 @@ use serde_json::json;
 use crate::{table::Table, workspace::Workspace};
 
 pub(crate) const HELP: &str = "\
-Usage: cargo xtask bench [http|inproc|kernels|cli]... [--rounds 5] [--seconds 3] [--json FILE|-] [--page]
+Usage: cargo xtask bench [http|inproc|kernels|cli|instructions]... [--rounds 5] [--seconds 3] [--json FILE|-] [--page]
 
 Measures what is named, or everything:
   http     requests over 32 connections: sandbar, wasmtime serve, and a native hyper server
   inproc   instantiation and calls inside one process
   kernels  twelve compute-bound guests: natively, on plain Wasmtime, with deadlines, and with fuel
+  instructions
+           of one call, counted by callgrind, against xtask/instructions.toml
   cli      `sandbar run` and `wasmtime run` of an empty command
 
       --rounds N       how many alternating rounds (5); `cli` runs each program 20 times a round, at least 50 in all
       --seconds S      how long each contestant is asked in a round (3)
       --json FILE|-    write the report as JSON to a file or to stdout
       --page           write the tables and plots into docs/performance.md
+      --strict         fail where a promise is missed
 ";
 
 /// What was asked for.
@@ -43,6 +47,7 @@ struct Options {
     seconds: f64,
     json: Option<PathBuf>,
     page: bool,
+    strict: bool,
     parts: Vec<Part>,
 }
 
@@ -58,6 +63,7 @@ const PARTS: &[Part] = &[
     Part { name: "kernels", run: kernels::run },
     Part { name: "http", run: http::run },
     Part { name: "cli", run: cli::run },
+    Part { name: "instructions", run: instructions::run },
 ];
 
 /// What a part found.
@@ -131,10 +137,12 @@ pub(crate) fn run(workspace: &Workspace, arguments: lexopt::Parser) -> Result<()
     if options.page {
         page::write(workspace, &sections)?;
     }
-    match &options.json {
-        Some(path) => write_json(path, &json!({ "version": 1, "machine": usage::machine(), "sections": sections })),
-        None => Ok(()),
+    if let Some(path) = &options.json {
+        write_json(path, &json!({ "version": 1, "machine": usage::machine(), "sections": sections }))?;
     }
+    let missed = sections.iter().flat_map(|section| &section.figures).any(|figure| !figure.holds);
+    ensure!(!(options.strict && missed), "a promise was missed");
+    Ok(())
 }
 
 fn figures<'a>(sections: impl IntoIterator<Item = &'a Section>) -> Table {
@@ -143,17 +151,21 @@ fn figures<'a>(sections: impl IntoIterator<Item = &'a Section>) -> Table {
 }
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Options> {
-    let mut options = Options { rounds: 5, seconds: 3.0, json: None, page: false, parts: Vec::new() };
+    let mut options = Options { rounds: 5, seconds: 3.0, json: None, page: false, strict: false, parts: Vec::new() };
     while let Some(argument) = arguments.next()? {
         match argument {
             Arg::Long("rounds") => options.rounds = arguments.value()?.parse()?,
             Arg::Long("seconds") => options.seconds = arguments.value()?.parse()?,
             Arg::Long("json") => options.json = Some(arguments.value()?.into()),
             Arg::Long("page") => options.page = true,
+            Arg::Long("strict") => options.strict = true,
             Arg::Value(name) => match PARTS.iter().find(|part| name == part.name) {
                 Some(part) => options.parts.push(*part),
                 None => {
-                    bail!("there is no bench `{}`; there are http, inproc, kernels and cli", name.to_string_lossy())
+                    bail!(
+                        "there is no bench `{}`; there are http, inproc, kernels, cli and instructions",
+                        name.to_string_lossy()
+                    )
                 }
             },
             other => return Err(other.unexpected().into()),

@@ -30,8 +30,8 @@ impl Log for Silent {
 /// On a thread of its own, whose stack is there from the start: under valgrind that of the first thread can't grow.
 fn main() {
     #[cfg(target_os = "linux")]
-    if counted().is_some() {
-        hide_auxiliary_vector();
+    if std::env::args().nth(1).is_some_and(|mode| mode == "callgrind") {
+        count_instructions();
     }
     std::thread::Builder::new().stack_size(8 << 20).spawn(measure).unwrap().join().unwrap();
 }
@@ -43,18 +43,28 @@ fn counted() -> Option<(String, usize)> {
     Some((name, arguments.next()?.parse().ok()?))
 }
 
-/// Lets the kernel refuse what it is asked of the auxiliary vector: its own is not the one that valgrind gives to programs, and
-/// names a vDSO that is not there. Who asks looks into a file then, which valgrind sees to.
+/// Becomes valgrind, which runs this program: `callgrind FILE NAME CALLS`.
+///
+/// The kernel refuses what is asked of the auxiliary vector then: its own is not the one that valgrind gives to programs, and
+/// names a vDSO that is not there. Who asks looks into a file next, which valgrind sees to.
 #[cfg(target_os = "linux")]
-fn hide_auxiliary_vector() {
+fn count_instructions() {
     use seccompiler::{SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule};
+    use std::os::unix::process::CommandExt;
     const PR_GET_AUXV: u64 = 0x4155_5856;
     let asked = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, PR_GET_AUXV).unwrap();
     let rules = [(libc::SYS_prctl, vec![SeccompRule::new(vec![asked]).unwrap()])].into();
     let refuse = SeccompAction::Errno(libc::EINVAL as u32);
     let arch = std::env::consts::ARCH.try_into().unwrap();
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch).unwrap();
-    seccompiler::apply_filter(&filter.try_into().unwrap()).unwrap();
+    let program: seccompiler::BpfProgram = filter.try_into().unwrap();
+    seccompiler::apply_filter(&program).unwrap();
+
+    let arguments: Vec<String> = std::env::args().skip(2).collect();
+    let mut valgrind = std::process::Command::new("valgrind");
+    valgrind.arg("--tool=callgrind").arg(format!("--callgrind-out-file={}", arguments[0]));
+    valgrind.arg(std::env::current_exe().unwrap()).arg("count").args(&arguments[1..]);
+    panic!("cannot start valgrind: {}", valgrind.exec());
 }
 
 fn measure() {
