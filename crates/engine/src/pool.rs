@@ -3,7 +3,7 @@
 use crate::{clock, renewal::Renewal, room::Room, sandbox::Sandbox};
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
     time::Duration,
@@ -181,11 +181,11 @@ impl Pool {
         if self.reaping.swap(true, Relaxed) {
             return;
         }
-        let pool = Arc::downgrade(self);
+        let reaping = Reaping(Arc::downgrade(self));
         tokio::spawn(async move {
             loop {
                 sleep(idle).await;
-                let Some(pool) = pool.upgrade() else { return };
+                let Some(pool) = reaping.0.upgrade() else { return };
                 let mut left = pool.idle();
                 pool.drop_expired(&mut left);
                 if left.is_empty() {
@@ -201,6 +201,17 @@ impl Pool {
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The task that reaps a pool. Also where it ends with its runtime, the next sandbox that is given back starts another.
+struct Reaping(Weak<Pool>);
+
+impl Drop for Reaping {
+    fn drop(&mut self) {
+        if let Some(pool) = self.0.upgrade() {
+            pool.reaping.store(false, Relaxed);
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use wasmtime::Store;
 
 const PAGE: usize = 4096;
 /// Most bytes of a memory from its start.
-const MEMORY_BYTES_MAX: usize = 32 << 20;
+const MEMORY_BYTES_MAX: usize = 16 << 20;
 /// Most bytes that are kept to copy back, and most that are copied back: for more, a new instance is as fast.
 const KEPT_BYTES_MAX: usize = 2 << 20;
 
