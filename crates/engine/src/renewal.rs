@@ -16,7 +16,7 @@ use crate::{limiter::Limiter, program::Linked, sandbox::Instance, state::State};
 use pages::{Image, Memory};
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 use wasmtime::{
     ModuleExport, Result, Store, TypedFunc,
@@ -39,12 +39,19 @@ const MEMORY: &str = "sandbar-memory";
 /// Most handles at one time in a sandbox that is renewed.
 const HANDLES_MAX: usize = 256;
 
+/// After so many sandboxes that could not be renewed, no more are made ready for it until the guest rests: most guests whose
+/// memory grows let it grow in each call.
+const IN_VAIN_MAX: u32 = 64;
+
 /// How the sandboxes of one program are renewed.
 pub(crate) struct Renewal {
     exports: Exports,
     /// Whether one was made before: a guest that is called once needs no image.
     called: AtomicBool,
-    image: Mutex<Option<Arc<Image>>>,
+    /// What the memory holds at its beginning; an inner `None` where that is too much.
+    image: Mutex<Option<Option<Arc<Image>>>>,
+    /// Sandboxes that were to be renewed since one was.
+    in_vain: AtomicU32,
     renewed: AtomicU64,
 }
 
@@ -83,12 +90,19 @@ impl Renewal {
             }
         };
         let exports = exports.filter(|_| pages::available())?;
-        Some(Renewal { exports, called: AtomicBool::new(false), image: Mutex::default(), renewed: AtomicU64::new(0) })
+        Some(Renewal {
+            exports,
+            called: AtomicBool::new(false),
+            image: Mutex::default(),
+            in_vain: AtomicU32::new(0),
+            renewed: AtomicU64::new(0),
+        })
     }
 
     /// Gets ready to renew a sandbox that was instantiated just now, none of whose code has run.
     pub(crate) async fn renewer(&self, store: &mut Store<State>, instance: Instance) -> Result<Option<Renewer>> {
-        if !self.called.swap(true, Relaxed) {
+        let first = !self.called.swap(true, Relaxed);
+        if first || self.in_vain.fetch_add(1, Relaxed) > IN_VAIN_MAX {
             return Ok(None);
         }
         let limiter = &store.data().limiter;
@@ -121,14 +135,13 @@ impl Renewal {
     /// A memory with what it holds at its beginning, which is taken from the first.
     fn image(&self, memory: &[u8]) -> Option<Memory> {
         let mut image = self.image.lock().unwrap_or_else(PoisonError::into_inner);
-        if image.is_none() {
-            *image = Image::of(memory).map(Arc::new);
-        }
-        image.clone().map(|image| Memory::new(memory, image))
+        let image = image.get_or_insert_with(|| Image::of(memory).map(Arc::new)).clone();
+        image.map(|image| Memory::new(memory, image))
     }
 
     /// Counts a sandbox that was renewed.
     pub(crate) fn count(&self) {
+        self.in_vain.store(0, Relaxed);
         self.renewed.fetch_add(1, Relaxed);
     }
 
@@ -140,6 +153,7 @@ impl Renewal {
     /// Lets go of what is only worth its memory while the guest is called.
     pub(crate) fn rest(&self) {
         self.called.store(false, Relaxed);
+        self.in_vain.store(0, Relaxed);
         *self.image.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
