@@ -99,7 +99,7 @@ fn write_apps(workspace: &Workspace, peers: &Peers) -> Result<()> {
             format!("[guests.{name}]\npath = {:?}\n{bound}\n\n", file.display().to_string())
         };
         let routes = "[[http]]\nroute = \"POST /double\"\nguest = \"double\"\n\n\
-                      [[http]]\nroute = \"/hello/{rest...}\"\nguest = \"hello\"\n";
+                      [[http]]\nroute = \"/hello/{*rest}\"\nguest = \"hello\"\n";
         let manifest = format!("version = 1\nname = \"bench\"\n\n{}{}{routes}", guest("double"), guest("hello"));
         let folder = peers.home.join("apps").join(app);
         fs::create_dir_all(&folder)?;
