@@ -5,8 +5,8 @@
 //!
 //! The kernel takes as long to tell a thread's processor time as many a guest to answer, and the monotonic clock costs next
 //! to nothing. So a short time is charged as the monotonic clock has it, and a long one as the thread's clock has it since
-//! that was last read, at most [`EXACT_NS`] before. What is charged is never less than what was used. It is more only where
-//! the thread lost its processor meanwhile, and then by at most [`EXACT_NS`] each time.
+//! that was last read, at most 100 µs before. What is charged is never less than what was used. It is more only where the
+//! thread lost its processor meanwhile, and then by at most 100 µs each time.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::{

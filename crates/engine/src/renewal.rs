@@ -25,8 +25,6 @@ use wasmtime::{
 
 pub(crate) use {append::append, moves::Moves};
 
-/// How names of exports begin that are appended. A guest that has such a name itself is left as it is.
-pub(crate) const RESERVED: &str = "sandbar-";
 /// Names what is appended. It changes with `append.rs`, so that no artifact from before is taken for one of now.
 pub(crate) const APPENDED: &[u8] = b"renewal 2";
 /// Sets the mutable globals of a module.

@@ -140,7 +140,11 @@ where
                 .with(|store| response.into_http(store, sent))
                 .map(|response| response.map(|body| WasiBody::new(UntilRead { body, unread: Some(unread) })))
                 .map_err(|error| format!("{error:#}")),
-            Err(code) => Err(error_message(&code)),
+            Err(code) => {
+                // There is no body to be read.
+                drop(unread);
+                Err(error_message(&code))
+            }
         };
         answered.put(answer);
         // The handler has returned, and goes on to write its body.
