@@ -8,7 +8,7 @@
 mod names;
 
 use super::{GUEST_BYTES_MAX, Kind, LISTED_MAX, Malformed, NESTING_MAX, imports, shown};
-use names::section_name;
+use names::{RESERVED, section_name};
 use sandbar_call::Dialect;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -19,8 +19,6 @@ use wasmparser::{
     RecGroup, RefType, TableType, TypeRef, ValType,
 };
 
-/// How names of exports begin that are appended to guests. A guest that has such a name itself is left as it is.
-const RESERVED: &str = "sandbar-";
 /// The most imports and exports of a component, together.
 const EXTERNALS_MAX: usize = 100_000;
 /// The most sections, those of nested modules and components included.

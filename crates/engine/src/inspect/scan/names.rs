@@ -1,6 +1,9 @@
-//! What sections are called.
+//! What sections are called, and what exports may not be.
 
 use wasmparser::{Encoding, Payload};
+
+/// How names of exports begin that are appended to guests. A guest that has such a name itself is left as it is.
+pub(super) const RESERVED: &str = "sandbar-";
 
 /// The name of a section in a report. Sections that hold a module or a component have none: what is in them is counted.
 pub(super) fn section_name(encoding: Encoding, payload: &Payload<'_>) -> Option<&'static str> {
