@@ -116,6 +116,9 @@ impl Exchange {
             if self.outcome.is_some() && (self.complete || response.is_none()) {
                 return Poll::Ready(Whole::Yes);
             }
+            if self.complete && self.ends_elsewhere() {
+                return Poll::Pending;
+            }
             let streams = response.is_some() && *method != Method::HEAD;
             if streams && self.gathered_bytes >= GATHERED_BYTES {
                 return Poll::Ready(Whole::No);
