@@ -7,6 +7,7 @@ mod clocks;
 mod files;
 mod host_stdio;
 mod metered;
+mod target;
 mod unknown;
 mod wasi01;
 mod wasi02;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use wasmtime::{Module, component::Component};
 use wasmtime_wasi::{FsPerms, TrappableError, WasiCtxBuilder, sockets::SocketAddrUse};
 
-pub(crate) use {files::Files, host_stdio::host_stdio};
+pub(crate) use {files::Files, host_stdio::host_stdio, wasi01::Listings};
 
 /// Provides the imports of a core module.
 pub(crate) fn link_module(

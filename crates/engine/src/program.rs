@@ -228,6 +228,7 @@ impl Program {
             grants,
             network,
             files,
+            listings: dialect::Listings::default(),
             stdin,
             stdout,
             stderr,

@@ -2,7 +2,7 @@
 
 use crate::{
     clock,
-    dialect::Files,
+    dialect::{Files, Listings},
     drive::{LONG_CPU_NS, ticked},
     limiter::Limiter,
     outgoing::Outgoing,
@@ -27,6 +27,7 @@ pub(crate) struct State {
     pub(crate) grants: Arc<Admitted>,
     pub(crate) network: Arc<Network>,
     pub(crate) files: Files,
+    pub(crate) listings: Listings,
     pub(crate) stdin: Input,
     pub(crate) stdout: Pipe,
     pub(crate) stderr: LogStream,

@@ -10,11 +10,12 @@ mod output;
 mod room;
 
 use crate::state::State;
+use rustix::fs::{Mode, OFlags, openat};
 use sandbar_call::{GrantKind, Resource as Amount};
 use sandbar_grants::{Admitted, Folder, Volume};
 use std::{collections::HashMap, fs, sync::Arc};
 use wasmtime::component::{Resource, ResourceTable, ResourceTableError};
-use wasmtime_wasi::filesystem::Descriptor;
+use wasmtime_wasi::filesystem::{Descriptor, OpenMode, WasiFilesystemView};
 
 pub(crate) use {
     denied::Asked,
@@ -50,6 +51,10 @@ pub(crate) struct Fd {
     /// Whether writes go to the end.
     pub(super) append: bool,
 }
+
+/// How granted folders are opened once more: wasmtime-wasi opens them only to look below them, and the times of what is opened
+/// so can't be set.
+const READABLE: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// The first file descriptor that WASI 0.1 gives to a granted folder.
 const FIRST_FOLDER: u32 = 3;
@@ -99,6 +104,11 @@ impl State {
         for (folder, (descriptor, _)) in given.iter().enumerate() {
             self.files.descriptors.insert(descriptor.rep(), Place { folder, below: false });
             self.handle(descriptor.rep())?;
+            if let Descriptor::Dir(given) = self.filesystem().table.get_mut(descriptor)?
+                && let Ok(opened) = openat(&given.dir, ".", READABLE, Mode::empty())
+            {
+                given.dir = Arc::new(fs::File::from(opened));
+            }
         }
         Ok(())
     }
@@ -139,6 +149,29 @@ pub(super) fn host_file(
         Descriptor::File(file) => Some(file.file.clone()),
         Descriptor::Dir(_) => None,
     })
+}
+
+/// Says of a folder, which was opened to be changed, that it was
+/// (<https://github.com/bytecodealliance/wasmtime/issues/11667>).
+pub(super) fn changeable(table: &mut ResourceTable, opened: &Resource<Descriptor>) -> Result<(), ResourceTableError> {
+    if let Descriptor::Dir(folder) = table.get_mut(opened)? {
+        folder.open_mode |= OpenMode::WRITE;
+    }
+    Ok(())
+}
+
+/// The name of a folder that is written with slashes after it. wasmtime-wasi takes `folder/` for `folder/.`, which no host
+/// removes (<https://github.com/bytecodealliance/wasmtime/issues/11524>).
+pub(super) fn folder_name(path: &str) -> &str {
+    match path.trim_end_matches('/') {
+        "" => path,
+        name => name,
+    }
+}
+
+/// Whether a path can only be that of a folder. wasmtime-wasi drops what says so at its end, and finds files.
+pub(super) fn names_a_folder(path: &str) -> bool {
+    path.ends_with('/') || path.ends_with("/.")
 }
 
 /// Whether two places are counted by the same volume, or neither is.

@@ -2,13 +2,18 @@
 //! <https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md>
 
 mod files;
+mod guest;
+mod listing;
+mod poll;
 
 use super::random_granted;
 use crate::state::State;
-use sandbar_grants::Admitted;
+use sandbar_grants::{Admitted, Resolution};
 use wasmtime::{Caller, Extern, Linker, Result, bail};
 use wasmtime_wasi::p1::wasi_snapshot_preview1;
 use wiggle::GuestMemory;
+
+pub(crate) use listing::Listings;
 
 /// The names under which guests import it: its own, and 0.0's, whose functions that are laid over here are the same.
 pub(super) const MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
@@ -21,7 +26,11 @@ pub(crate) fn link(linker: &mut Linker<State>, grants: &Admitted) -> Result<()> 
         random(linker, module)?;
         if !grants.folders.is_empty() {
             files::link(linker, module)?;
+            listing::link(linker, module)?;
         }
+    }
+    if grants.clock != Resolution::Fine {
+        poll::link(linker)?;
     }
     Ok(())
 }

@@ -3,12 +3,14 @@
 
 mod files;
 mod lookup;
+mod requests;
 mod tcp;
+mod timers;
 mod udp;
 
 use super::random_granted;
 use crate::state::State;
-use sandbar_grants::Admitted;
+use sandbar_grants::{Admitted, Resolution};
 use wasmtime::{Result, StoreContextMut, component::Linker};
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p2::bindings::random::random::Host as _;
@@ -23,6 +25,10 @@ pub(crate) fn link(linker: &mut Linker<State>, grants: &Admitted) -> Result<()> 
     lookup::link(linker)?;
     tcp::link(linker)?;
     udp::link(linker)?;
+    requests::link(linker)?;
+    if grants.clock != Resolution::Fine {
+        timers::link(linker)?;
+    }
     if !grants.folders.is_empty() {
         files::link(linker)?;
     }

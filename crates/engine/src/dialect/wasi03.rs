@@ -3,11 +3,13 @@
 mod files;
 mod lookup;
 mod metered;
+mod requests;
 mod sockets;
+mod timers;
 
 use super::random_granted;
 use crate::state::State;
-use sandbar_grants::Admitted;
+use sandbar_grants::{Admitted, Resolution};
 use wasmtime::{Result, StoreContextMut, component::Linker};
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p3::bindings::random::random::Host as _;
@@ -21,6 +23,10 @@ pub(crate) fn link(linker: &mut Linker<State>, grants: &Admitted) -> Result<()> 
     wasmtime_wasi_http::p3::add_to_linker(linker)?;
     lookup::link(linker)?;
     sockets::link(linker)?;
+    requests::link(linker)?;
+    if grants.clock != Resolution::Fine {
+        timers::link(linker)?;
+    }
     if !grants.folders.is_empty() {
         files::link(linker)?;
     }

@@ -224,6 +224,7 @@ fn note(peer: &Peer, refusing: &Refusing, id: &HeaderValue) {
         | Refusing::NotFound
         | Refusing::MethodNotAllowed(_)
         | Refusing::NotImplemented
+        | Refusing::Misdirected
         | Refusing::ServerOptions
         | Refusing::Ended(_) => {}
     }

@@ -37,6 +37,8 @@ pub(crate) enum Refusing {
     /// With the `Allow` header.
     MethodNotAllowed(String),
     NotImplemented,
+    /// The target is of another scheme than this listener's.
+    Misdirected,
     TooLarge,
     BodyTimeout,
     /// `OPTIONS *`, which is not refused but answered without a guest.
@@ -70,6 +72,7 @@ impl Refusing {
                 (StatusCode::METHOD_NOT_ALLOWED, "no route takes this method here")
             }
             Refusing::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "this method is not implemented"),
+            Refusing::Misdirected => (StatusCode::MISDIRECTED_REQUEST, "this scheme is not answered here"),
             Refusing::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the request's body is larger than allowed"),
             Refusing::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "the request's body did not come in time"),
             Refusing::ServerOptions => return Some(no_content()),

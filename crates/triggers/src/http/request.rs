@@ -10,13 +10,20 @@ use crate::http::{
     outcome::Refusing,
     worker::Peer,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header, request::Parts, uri::PathAndQuery};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header,
+    request::Parts,
+    uri::{PathAndQuery, Scheme},
+};
 
 /// Checks a request's head and makes it the one that a guest sees.
 pub(crate) fn admit(head: &mut Parts, forwarding: Forwarding, peer: &Peer) -> Result<(), Refusing> {
     let seen = Seen::of(&head.headers);
     if head.method == Method::CONNECT {
         return Err(Refusing::NotImplemented);
+    }
+    if is_of_another_scheme(head, peer.tls) {
+        return Err(Refusing::Misdirected);
     }
     settle_host(head, seen.hosts)?;
     if seen.hop_by_hop {
@@ -62,6 +69,13 @@ impl Seen {
     }
 }
 
+/// Whether the target names a scheme that is not spoken here: what is asked for over TLS is never answered without (RFC 9110,
+/// section 7.4). HTTP/2 names one in every request, and proxies that end TLS leave the client's there.
+fn is_of_another_scheme(head: &Parts, tls: bool) -> bool {
+    head.version < Version::HTTP_2
+        && head.uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP && !(*scheme == Scheme::HTTPS && tls))
+}
+
 fn settle_host(head: &mut Parts, hosts: usize) -> Result<(), Refusing> {
     if hosts > 1 {
         return Err(Refusing::BadRequest("expected one `Host`, found several"));
@@ -73,8 +87,11 @@ fn settle_host(head: &mut Parts, hosts: usize) -> Result<(), Refusing> {
         if other.is_some_and(|other| !other.as_bytes().eq_ignore_ascii_case(host.as_bytes())) {
             return Err(Refusing::BadRequest("`Host` and `:authority` differ"));
         }
-        let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        head.uri = Uri::from(path);
+        let path = match head.uri.path_and_query() {
+            Some(path) if path.as_str().starts_with('?') => format!("/{}", path.as_str()).parse().ok(),
+            path => path.cloned(),
+        };
+        head.uri = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
     }
     match head.headers.get(header::HOST) {
         Some(host) if host.as_bytes().iter().all(|&byte| is_host_byte(byte)) && !host.is_empty() => Ok(()),
@@ -155,6 +172,7 @@ mod tests {
             ("/", Version::HTTP_11, &[""], Err(())),
             ("http://x.y/a", Version::HTTP_11, &["other"], Ok(("x.y", "/a"))),
             ("http://x.y", Version::HTTP_11, &["x.y"], Ok(("x.y", "/"))),
+            ("http://x.y?a=b", Version::HTTP_11, &["x.y"], Ok(("x.y", "/?a=b"))),
             ("http://u@x.y/", Version::HTTP_11, &["x.y"], Err(())),
             ("http://x.y/a", Version::HTTP_2, &[], Ok(("x.y", "/a"))),
             ("http://x.y/a", Version::HTTP_2, &["X.y"], Ok(("x.y", "/a"))),
@@ -171,6 +189,22 @@ mod tests {
             });
             let expected = expected.map(|(host, uri)| (host.to_owned(), uri.to_owned()));
             assert_eq!(settled, expected, "{target} {hosts:?}");
+        }
+    }
+
+    #[test]
+    fn a_target_of_another_scheme_is_not_answered_here() {
+        for (target, version, tls, expected) in [
+            ("/a", Version::HTTP_11, false, false),
+            ("http://x.y/", Version::HTTP_11, false, false),
+            ("http://x.y/", Version::HTTP_11, true, false),
+            ("https://x.y/", Version::HTTP_11, true, false),
+            ("https://x.y/", Version::HTTP_11, false, true),
+            ("ftp://x.y/", Version::HTTP_10, true, true),
+            ("https://x.y/", Version::HTTP_2, false, false),
+        ] {
+            let head = head(http::Request::builder().uri(target).version(version));
+            assert_eq!(is_of_another_scheme(&head, tls), expected, "{target} {version:?} {tls}");
         }
     }
 

@@ -4,15 +4,16 @@
 //! there. wasmtime-wasi keeps which file a file descriptor stands for to itself. It puts each into the table of resources, which
 //! gives the number that was freed last: so the number that the table gives now is the one that an opened file will have.
 
+use super::guest::Guest;
 use crate::{
-    dialect::files::{Asked, At, Fd, Room, growth, host_file, same_volume},
+    dialect::files::{Asked, At, Fd, Room, folder_name, growth, host_file, same_volume},
     state::State,
 };
 use sandbar_call::GrantKind;
 use sandbar_grants::{Access, Volume, dir::ENTRY_BYTES};
 use std::{fs::File, sync::Arc};
 use wasmtime::{
-    AsContextMut, Caller, Extern, Linker, Result, bail,
+    Caller, Linker, Result,
     component::{Resource, ResourceTable, ResourceTableError},
 };
 use wasmtime_wasi::{
@@ -25,7 +26,7 @@ use wasmtime_wasi::{
 };
 use wiggle::{GuestMemory, GuestPtr};
 
-const SUCCESS: i32 = 0;
+pub(super) const SUCCESS: i32 = 0;
 const DQUOT: i32 = 19;
 const NOENT: i32 = 44;
 const PERM: i32 = 63;
@@ -59,6 +60,8 @@ pub(crate) fn link(linker: &mut Linker<State>, module: &str) -> Result<()> {
             let Guest { mut memory, state } = Guest::enter(&export, &mut caller)?;
             let errno = wasi::fd_renumber(&mut state.wasi, &mut memory, from, to).await?;
             if errno == SUCCESS && from != to {
+                state.listings.forget(from);
+                state.listings.forget(to);
                 let fds = &mut state.files.fds;
                 match fds.remove(&from.cast_unsigned()) {
                     Some(fd) => fds.insert(to.cast_unsigned(), fd),
@@ -80,34 +83,9 @@ pub(crate) fn link(linker: &mut Linker<State>, module: &str) -> Result<()> {
     Ok(())
 }
 
-/// The guest's memory, and the state of its sandbox.
-struct Guest<'a> {
-    memory: GuestMemory<'a>,
-    state: &'a mut State,
-}
-
-impl<'a> Guest<'a> {
-    fn enter(export: &'a Option<Extern>, caller: &'a mut Caller<'_, State>) -> Result<Guest<'a>> {
-        let fuel = caller.as_context_mut().hostcall_fuel();
-        let (memory, state) = match export {
-            Some(Extern::Memory(memory)) => {
-                let (memory, state) = memory.data_and_store_mut(caller);
-                (GuestMemory::Unshared(memory), state)
-            }
-            Some(Extern::SharedMemory(memory)) => (GuestMemory::Shared(memory.data()), caller.data_mut()),
-            Some(_) | None => bail!("the guest exports no memory"),
-        };
-        state.wasi.set_hostcall_fuel(fuel);
-        Ok(Guest { memory, state })
-    }
-
+impl Guest<'_> {
     fn volume(&self, fd: i32) -> Option<Arc<Volume>> {
         self.state.volume(self.state.files.fd(fd).map(|fd| fd.place))
-    }
-
-    /// Reads a number that a function wrote.
-    fn number(&self, at: i32) -> Result<u32> {
-        Ok(self.memory.read(GuestPtr::<u32>::new(at.cast_unsigned()))?)
     }
 
     /// Records what was refused with `PERM`: a folder that is read-only, or a path that leads out of one.
@@ -294,12 +272,19 @@ fn change(linker: &mut Linker<State>, module: &str) -> Result<()> {
                 let export = caller.get_export("memory");
                 let mut guest = Guest::enter(&export, &mut caller)?;
                 let Guest { memory, state } = &mut guest;
-                let errno = wasi::path_remove_directory(&mut state.wasi, memory, dir, at, length).await?;
+                let named = without_slashes(memory, (at, length));
+                let errno = wasi::path_remove_directory(&mut state.wasi, memory, dir, at, named).await?;
                 guest.tell(errno, &[(dir, "remove", (at, length), Access::ReadWrite)])
             })
         },
     )?;
     Ok(())
+}
+
+/// How long a path is without the slashes at its end, which say that it is a folder: what is removed as one is one anyway.
+fn without_slashes(memory: &GuestMemory<'_>, (at, length): Path) -> i32 {
+    let path = memory.as_cow_str(GuestPtr::new((at.cast_unsigned(), length.cast_unsigned())));
+    path.map_or(length, |path| i32::try_from(folder_name(&path).len()).unwrap_or(length))
 }
 
 /// Makes an entry, with room taken for it.

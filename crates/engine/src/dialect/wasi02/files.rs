@@ -3,7 +3,10 @@
 use crate::{
     dialect::{
         answer,
-        files::{Asked, At, FileOutput, Place, Room, growth, host_file, is_quota, same_volume},
+        files::{
+            Asked, At, FileOutput, Place, Room, changeable, folder_name, growth, host_file, is_quota, names_a_folder,
+            same_volume,
+        },
         metered::{meter_input, meter_output},
     },
     state::State,
@@ -19,7 +22,7 @@ use wasmtime_wasi::{
     filesystem::{Descriptor, WasiFilesystemView},
     p2::bindings::filesystem::{
         preopens::Host as _,
-        types::{DescriptorFlags, ErrorCode, Host as _, HostDescriptor, OpenFlags, PathFlags},
+        types::{DescriptorFlags, DescriptorType, ErrorCode, Host as _, HostDescriptor, OpenFlags, PathFlags},
     },
 };
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
@@ -57,9 +60,26 @@ fn open(types: &mut LinkerInstance<'_, State>) -> Result<()> {
                 let opened = ask.open(&mut store).await?;
                 if let Ok(descriptor) = &opened {
                     let from = store.data().files.place(&ask.dir);
+                    if ask.flags.contains(DescriptorFlags::MUTATE_DIRECTORY) {
+                        changeable(store.data_mut().filesystem().table, descriptor)?;
+                    }
                     store.data_mut().opened(from, descriptor)?;
                 }
                 Ok((tell(&store, &asked, opened),))
+            })
+        },
+    )?;
+    types.func_wrap_async(
+        "[method]descriptor.stat-at",
+        |mut store: Store<'_>, (dir, follow, path): (Dir, PathFlags, String)| {
+            Box::new(async move {
+                let folder = names_a_folder(&path);
+                let stat = answer(store.data_mut().filesystem().stat_at(dir, follow, path).await)?;
+                Ok((stat.and_then(|stat| match stat.type_ {
+                    DescriptorType::Directory => Ok(stat),
+                    _ if folder => Err(ErrorCode::NotDirectory),
+                    _ => Ok(stat),
+                }),))
             })
         },
     )
@@ -194,7 +214,8 @@ fn change(types: &mut LinkerInstance<'_, State>) -> Result<()> {
         |mut store: Store<'_>, (dir, path): (Dir, String)| {
             Box::new(async move {
                 let (_, asked) = change_asked(&store, &dir, "remove", &path);
-                let removed = answer(store.data_mut().filesystem().remove_directory_at(dir, path).await)?;
+                let name = folder_name(&path).to_owned();
+                let removed = answer(store.data_mut().filesystem().remove_directory_at(dir, name).await)?;
                 Ok((tell(&store, &asked, removed),))
             })
         },

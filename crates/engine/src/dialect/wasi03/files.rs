@@ -6,7 +6,7 @@ use super::metered::metered;
 use crate::{
     dialect::{
         answer,
-        files::{Asked, At, Place, Room, host_file, same_volume},
+        files::{Asked, At, Place, Room, changeable, folder_name, host_file, names_a_folder, same_volume},
     },
     state::State,
 };
@@ -24,7 +24,7 @@ use wasmtime_wasi::{
     filesystem::{Descriptor, WasiFilesystem, WasiFilesystemCtxView, WasiFilesystemView},
     p3::bindings::filesystem::{
         preopens::Host as _,
-        types::{DescriptorFlags, ErrorCode, HostDescriptorWithStore, OpenFlags, PathFlags},
+        types::{DescriptorFlags, DescriptorType, ErrorCode, HostDescriptorWithStore, OpenFlags, PathFlags},
     },
 };
 
@@ -63,9 +63,28 @@ fn open(types: &mut LinkerInstance<'_, State>) -> Result<()> {
                 let asked = Asked::new(place, verb, &path, wants);
                 let opened = Opening { dir, follow, path, how, flags }.open(store, volume(store, place)).await?;
                 if let Ok(descriptor) = &opened {
-                    store.with(|mut store| store.data_mut().opened(place, descriptor))?;
+                    store.with(|mut store| {
+                        if flags.contains(DescriptorFlags::MUTATE_DIRECTORY) {
+                            changeable(store.data_mut().filesystem().table, descriptor)?;
+                        }
+                        store.data_mut().opened(place, descriptor)
+                    })?;
                 }
                 Ok((tell(store, &asked, opened),))
+            })
+        },
+    )?;
+    types.func_wrap_concurrent(
+        "[method]descriptor.stat-at",
+        |store: &Store, (dir, follow, path): (Dir, PathFlags, String)| {
+            Box::pin(async move {
+                let folder = names_a_folder(&path);
+                let stat = answer(WasiFilesystem::stat_at(&inner(store), dir, follow, path).await)?;
+                Ok((stat.and_then(|stat| match stat.type_ {
+                    DescriptorType::Directory => Ok(stat),
+                    _ if folder => Err(ErrorCode::NotDirectory),
+                    _ => Ok(stat),
+                }),))
             })
         },
     )
@@ -182,7 +201,8 @@ fn change(types: &mut LinkerInstance<'_, State>) -> Result<()> {
     types.func_wrap_concurrent("[method]descriptor.remove-directory-at", |store: &Store, (dir, path): (Dir, String)| {
         Box::pin(async move {
             let (_, asked) = change_asked(store, &dir, "remove", &path);
-            let removed = answer(WasiFilesystem::remove_directory_at(&inner(store), dir, path).await)?;
+            let name = folder_name(&path).to_owned();
+            let removed = answer(WasiFilesystem::remove_directory_at(&inner(store), dir, name).await)?;
             Ok((tell(store, &asked, removed),))
         })
     })
