@@ -7,6 +7,7 @@ mod clocks;
 mod files;
 mod host_stdio;
 mod metered;
+mod random;
 mod target;
 mod unknown;
 mod wasi01;

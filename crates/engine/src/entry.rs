@@ -140,7 +140,7 @@ impl Work {
     }
 
     /// Takes a sandbox, turned to this call but not started: none of the guest's code has run for it.
-    pub(crate) async fn sandbox(&mut self, streams: Streams<'_>) -> Result<(Slot, Sandbox), Outcome> {
+    pub(crate) async fn sandbox(&mut self, streams: Streams<'_>) -> Result<(Slot, Box<Sandbox>), Outcome> {
         let program = self.entry.program.clone();
         let (slot, idle) = program.pool().take().await.map_err(|Busy| Outcome::Refused {
             why: Refusal::Busy { retry_after_s: program.pool().retry_after_s() },
@@ -158,7 +158,12 @@ impl Work {
     }
 
     /// Lets the guest run: `call` has the sandbox, and gives it back by what it returns.
-    pub(crate) fn drive<T: Send + 'static>(&self, slot: Slot, sandbox: Sandbox, call: impl AsyncCall<T>) -> Guest<T> {
+    pub(crate) fn drive<T: Send + 'static>(
+        &self,
+        slot: Slot,
+        sandbox: Box<Sandbox>,
+        call: impl AsyncCall<T>,
+    ) -> Guest<T> {
         let program = self.entry.program.clone();
         let meter = self.meter().clone();
         let ticking = program.host().ticking();
@@ -248,7 +253,7 @@ pub(crate) trait AsyncCall<T>: Send + 'static {
 async fn run_guest<T: Send + 'static>(
     program: Arc<Program>,
     slot: Slot,
-    mut sandbox: Sandbox,
+    mut sandbox: Box<Sandbox>,
     call: impl AsyncCall<T>,
 ) -> Ended<T> {
     let reusable = reusable(&call);

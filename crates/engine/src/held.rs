@@ -17,7 +17,7 @@ use wasmtime::{TypedFunc, WasmParams, WasmResults};
 
 /// A sandbox that is held.
 pub struct Held {
-    sandbox: Sandbox,
+    sandbox: Box<Sandbox>,
     meter: Arc<Meter>,
     program: Arc<Program>,
     _ticking: Ticking,
@@ -47,7 +47,7 @@ impl Program {
         self.started(&meter).await.map(drop)
     }
 
-    async fn started(self: &Arc<Self>, meter: &Arc<Meter>) -> Result<Sandbox, Outcome> {
+    async fn started(self: &Arc<Self>, meter: &Arc<Meter>) -> Result<Box<Sandbox>, Outcome> {
         let fault = |error: wasmtime::Error| outcome_of(&error, self.moves(), meter, None);
         let mut sandbox = self.sandbox(CallId(0), meter, Streams::PIPED).map_err(fault)?;
         sandbox.turn(CallId(0), meter, clock::monotonic_ns(), self);

@@ -64,7 +64,7 @@ pub(crate) struct Pool {
 const RENEWED_IDLE: Duration = Duration::from_secs(1);
 
 struct Idle {
-    sandbox: Sandbox,
+    sandbox: Box<Sandbox>,
     since_ns: u64,
 }
 
@@ -95,7 +95,7 @@ impl Pool {
     }
 
     /// Takes the right to run a call, and an idle sandbox if there is one.
-    pub(crate) async fn take(&self) -> Result<(Slot, Option<Sandbox>), Busy> {
+    pub(crate) async fn take(&self) -> Result<(Slot, Option<Box<Sandbox>>), Busy> {
         let mut until = None;
         let of_guest = self.permit(&self.slots, &mut until).await?;
         let of_engine = self.permit(self.room.slots(), &mut until).await?;
@@ -123,7 +123,7 @@ impl Pool {
     }
 
     /// Gives a sandbox back that may serve another call. The slot of its last call has to be dropped after this.
-    pub(crate) fn give_back(self: &Arc<Self>, sandbox: Sandbox) {
+    pub(crate) fn give_back(self: &Arc<Self>, sandbox: Box<Sandbox>) {
         self.room.count(1, 0);
         self.idle().push(Idle { sandbox, since_ns: clock::monotonic_ns() });
         self.reap_later();
@@ -149,7 +149,7 @@ impl Pool {
         (self.limits.sandboxes_max.saturating_sub(free), self.waiting.load(Relaxed))
     }
 
-    fn pop(&self) -> Option<Sandbox> {
+    fn pop(&self) -> Option<Box<Sandbox>> {
         let mut idle = self.idle();
         self.drop_expired(&mut idle);
         let sandbox = idle.pop()?.sandbox;

@@ -196,8 +196,13 @@ impl Program {
     }
 
     /// Makes a sandbox for a call. None of the guest's code has run in it.
-    pub(crate) fn sandbox(&self, call: CallId, meter: &Arc<Meter>, streams: Streams<'_>) -> wasmtime::Result<Sandbox> {
-        Ok(Sandbox::new(self, self.state(call, meter, streams)?))
+    pub(crate) fn sandbox(
+        &self,
+        call: CallId,
+        meter: &Arc<Meter>,
+        streams: Streams<'_>,
+    ) -> wasmtime::Result<Box<Sandbox>> {
+        Ok(Box::new(Sandbox::new(self, self.state(call, meter, streams)?)))
     }
 
     /// Makes all that lives as long as a sandbox and lies outside of its instance.
@@ -217,9 +222,8 @@ impl Program {
         let files = dialect::Files::new(&grants);
         let mut wasi = wasi.build_p1();
         let table = wasi.ctx().table;
-        let handles = usize::try_from(meter.limits().most(Resource::Handles)).unwrap_or(usize::MAX);
-        table.set_max_capacity(handles.min(table.max_capacity()));
-        Ok(State {
+        table.set_max_capacity(self.handles_max().min(table.max_capacity()));
+        let mut state = State {
             wasi,
             http: WasiHttpCtx::new(),
             outgoing: Outgoing::new(self.engine.http_client(), grants.clone(), tap.clone()),
@@ -235,11 +239,22 @@ impl Program {
             deadline_ns: u64::MAX,
             ticks: Ticks::Yield,
             fuel: None,
-        })
+            piped: !streams.host,
+            streams_moved: false,
+            memory: None,
+            tap_holders: 0,
+        };
+        state.tap_holders = state.tap.holders();
+        Ok(state)
+    }
+
+    /// Most resources that a sandbox has at one time.
+    pub(crate) fn handles_max(&self) -> usize {
+        usize::try_from(self.binding.limits.most(Resource::Handles)).unwrap_or(usize::MAX)
     }
 
     /// Takes a sandbox after a call that ended well: for another, or to be dropped.
-    pub(crate) async fn give_back(&self, mut sandbox: Sandbox) {
+    pub(crate) async fn give_back(&self, mut sandbox: Box<Sandbox>) {
         if self.pool.keeps(sandbox.calls()) {
             self.pool.give_back(sandbox);
         } else if let Some(renewal) = &self.renewal

@@ -13,6 +13,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 use wasmtime::{AsContextMut, Store, component};
+use wasmtime_wasi_http::p2::bindings::Proxy;
 
 /// After so much fuel a guest writes down what it has used, which it keeps in a register: what a call that is cut off had used
 /// is known to within this.
@@ -28,6 +29,8 @@ pub(crate) struct Sandbox {
     moves: Arc<Moves>,
     /// Where lists and strings for core exports go in its memory, once one was passed.
     pub(crate) space: Option<ArgumentSpace>,
+    /// Its `wasi:http` 0.2 handler, once it was looked up.
+    pub(crate) proxy: Option<Box<Proxy>>,
     id: SandboxId,
     calls: u64,
     metered: bool,
@@ -55,6 +58,7 @@ impl Sandbox {
             renewer: None,
             moves: program.moves().clone(),
             space: None,
+            proxy: None,
             id: next_id(),
             calls: 0,
             metered: false,
@@ -106,6 +110,9 @@ impl Sandbox {
                 Linked::Core(pre) => Instance::Core(pre.instantiate_async(&mut self.store).await?),
                 Linked::Component(pre) => Instance::Component(pre.instantiate_async(&mut self.store).await?),
             };
+            if let Instance::Core(instance) = self.instance {
+                self.store.data_mut().memory = instance.get_memory(&mut self.store, "memory");
+            }
             if let Some(renewal) = program.renewal() {
                 self.renewer = renewal.renewer(&mut self.store, self.instance).await?;
             }
@@ -133,16 +140,18 @@ impl Sandbox {
             return false;
         };
         let state = self.store.data_mut();
-        let handles = match self.instance {
-            Instance::Component(_) => most_resources(wasmtime_wasi::WasiView::ctx(state).table),
-            Instance::Core(_) | Instance::Unborn => Some(0),
+        let table = wasmtime_wasi::WasiView::ctx(state).table;
+        // In a core module these are the descriptors of WASI 0.1.
+        let (handles, opened) = match self.instance {
+            Instance::Component(_) => (most_resources(table), false),
+            Instance::Core(_) | Instance::Unborn => (Some(0), !table.is_empty()),
         };
-        let meter = state.tap.meter();
-        let (Some(handles), Ok(fresh)) = (handles, program.state(CallId(0), &meter, Streams::PIPED)) else {
-            return false;
-        };
-        let limiter = fresh.limiter.continuing(&state.limiter);
-        *state = State { limiter, ..fresh };
+        let Some(handles) = handles else { return false };
+        if opened || !state.renew(program.handles_max()) {
+            let Ok(fresh) = program.state(CallId(0), &state.tap.meter(), Streams::PIPED) else { return false };
+            let limiter = fresh.limiter.continuing(&state.limiter);
+            *state = State { limiter, memory: state.memory, ..fresh };
+        }
         if self.metered && self.store.set_fuel(u64::MAX).is_err() {
             return false;
         }

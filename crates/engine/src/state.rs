@@ -9,10 +9,10 @@ use crate::{
     stdio::{Input, LogStream, Pipe},
     tap::Tap,
 };
-use sandbar_call::{Meter, Resource};
+use sandbar_call::{Body, Meter, Resource};
 use sandbar_grants::{Admitted, Network};
 use std::sync::Arc;
-use wasmtime::{AsContextMut, StoreContextMut, UpdateDeadline};
+use wasmtime::{AsContextMut, Memory, StoreContextMut, UpdateDeadline, component::ResourceTable};
 use wasmtime_wasi::{WasiCtxView, WasiView, p1::WasiP1Ctx};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -31,6 +31,14 @@ pub(crate) struct State {
     pub(crate) stdin: Input,
     pub(crate) stdout: Pipe,
     pub(crate) stderr: LogStream,
+    /// Whether they are pipes, and not those of this process.
+    pub(crate) piped: bool,
+    /// Whether descriptors of WASI 0.1 may no longer mean what they meant in the beginning.
+    pub(crate) streams_moved: bool,
+    /// The memory of a core module.
+    pub(crate) memory: Option<Memory>,
+    /// How many held the tap in the beginning.
+    pub(crate) tap_holders: usize,
     /// When the current call has to have ended, on the monotonic clock.
     pub(crate) deadline_ns: u64,
     pub(crate) ticks: Ticks,
@@ -52,6 +60,36 @@ impl State {
     pub(crate) fn begin(&mut self, meter: &Meter, started_ns: u64) {
         self.limiter.refused = None;
         self.deadline_ns = started_ns.saturating_add(meter.limits().most(Resource::Wall));
+    }
+}
+
+impl State {
+    /// The memory of a core module whose descriptors of WASI 0.1 lead to pipes, where one of those is meant.
+    pub(crate) fn plain_memory(&self, of_stream: bool) -> Option<Memory> {
+        self.memory.filter(|_| of_stream && self.piped && !self.streams_moved)
+    }
+
+    /// Makes it as it was in the beginning, where a call left nothing in it but what can be put back, beside resources of its
+    /// own, which are for the caller to look for: no folder that it opened, no descriptor that it moved, and nobody who goes on
+    /// with its meter. Otherwise it is left alone, and another has to be made.
+    pub(crate) fn renew(&mut self, handles_max: usize) -> bool {
+        let plain = self.grants.folders.is_empty() && self.piped && !self.streams_moved;
+        if !plain || self.tap.holders() != self.tap_holders {
+            return false;
+        }
+        let table = self.wasi.ctx().table;
+        *table = ResourceTable::new();
+        table.set_max_capacity(handles_max.min(table.max_capacity()));
+        self.http = WasiHttpCtx::new();
+        self.network.forget();
+        self.files = Files::new(&self.grants);
+        self.stdin.turn(Body::Empty);
+        self.stdout.turn(false);
+        self.limiter.refused = None;
+        self.deadline_ns = u64::MAX;
+        self.ticks = Ticks::Yield;
+        self.fuel = None;
+        true
     }
 }
 
@@ -81,7 +119,9 @@ pub(crate) fn on_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result
 
 /// Charges the fuel that was used since this was last done, so that what is cut off is known to within a tick.
 pub(crate) fn charge_fuel(mut store: StoreContextMut<'_, State>) {
-    if let (Some(before), Ok(left)) = (store.data().fuel, store.get_fuel()) {
+    if let Some(before) = store.data().fuel
+        && let Ok(left) = store.get_fuel()
+    {
         let _ = store.data().tap.meter().charge(Resource::Fuel, before.saturating_sub(left));
         store.data_mut().fuel = Some(left);
     }

@@ -18,6 +18,11 @@ impl Tap {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How many hold it.
+    pub(crate) fn holders(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
     /// Turns to the next call's meter.
     pub(crate) fn turn(&self, meter: Arc<Meter>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = meter;

@@ -52,6 +52,11 @@ impl Network {
         Network { grants, resolver, known: Mutex::default() }
     }
 
+    /// Forgets what was learnt.
+    pub fn forget(&self) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Known::default();
+    }
+
     /// Checks an address that a socket is about to use, and charges the meter for a connection. What a guest asks for and
     /// does not get is recorded on the meter, with the line that would allow it.
     pub fn check(&self, address: SocketAddr, used_for: SocketUse, meter: &Meter) -> bool {

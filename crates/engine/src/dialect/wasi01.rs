@@ -5,6 +5,7 @@ mod files;
 mod guest;
 mod listing;
 mod poll;
+mod stdio;
 
 use super::random_granted;
 use crate::state::State;
@@ -22,6 +23,9 @@ pub(super) const MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"
 pub(crate) fn link(linker: &mut Linker<State>, grants: &Admitted) -> Result<()> {
     wasmtime_wasi::p1::add_to_linker_async(linker, |state| &mut state.wasi)?;
     wasmtime_wasi::p0::add_to_linker_async(linker, |state| &mut state.wasi)?;
+    if grants.folders.is_empty() {
+        stdio::link(linker)?;
+    }
     for module in MODULES {
         random(linker, module)?;
         if !grants.folders.is_empty() {

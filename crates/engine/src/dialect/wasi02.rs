@@ -8,12 +8,10 @@ mod tcp;
 mod timers;
 mod udp;
 
-use super::random_granted;
+use super::random;
 use crate::state::State;
 use sandbar_grants::{Admitted, Resolution};
-use wasmtime::{Result, StoreContextMut, component::Linker};
-use wasmtime_wasi::WasiView;
-use wasmtime_wasi::p2::bindings::random::random::Host as _;
+use wasmtime::{Result, component::Linker};
 
 /// The version that is provided.
 pub(super) const VERSION: &str = "0.2.12";
@@ -29,17 +27,9 @@ pub(crate) fn link(linker: &mut Linker<State>, grants: &Admitted) -> Result<()> 
     if grants.clock != Resolution::Fine {
         timers::link(linker)?;
     }
+    random::link(linker, VERSION, "insecure-seed")?;
     if !grants.folders.is_empty() {
         files::link(linker)?;
     }
-    let mut random = linker.instance("wasi:random/random@0.2.12")?;
-    random.func_wrap("get-random-bytes", |mut store: StoreContextMut<'_, State>, (length,): (u64,)| {
-        random_granted(store.data())?;
-        Ok((store.data_mut().ctx().ctx.random().get_random_bytes(length)?,))
-    })?;
-    random.func_wrap("get-random-u64", |mut store: StoreContextMut<'_, State>, (): ()| {
-        random_granted(store.data())?;
-        Ok((store.data_mut().ctx().ctx.random().get_random_u64()?,))
-    })?;
     Ok(())
 }

@@ -96,7 +96,10 @@ where
             Target::Http02(indices) => {
                 let instance = sandbox.component()?;
                 let store = &mut sandbox.store;
-                let proxy = indices.load(&mut *store, &instance)?;
+                let proxy = match sandbox.proxy.take() {
+                    Some(proxy) => proxy,
+                    None => Box::new(indices.load(&mut *store, &instance)?),
+                };
                 let scheme = if tls { Scheme::Https } else { Scheme::Http };
                 let mut http = store.data_mut().http();
                 let request = http.new_incoming_request(scheme, request.map(|body| body.map_err(body_error)))?;
@@ -104,6 +107,7 @@ where
                     answered.put(answer.map_err(|code| format!("the guest answered with the error `{code:?}`")));
                 })?;
                 proxy.wasi_http_incoming_handler().call_handle(store, request, out).await?;
+                sandbox.proxy = Some(proxy);
             }
             Target::Http03(indices) => {
                 // In a box: what moves with every other request would be twice as large.

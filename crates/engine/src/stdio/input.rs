@@ -49,7 +49,7 @@ impl Input {
     }
 
     /// Takes up to `most` bytes that are there; `None` at the end.
-    fn take(&self, most: usize) -> StreamResult<Option<Bytes>> {
+    pub(crate) fn take(&self, most: usize) -> StreamResult<Option<Bytes>> {
         let mut source = self.source();
         if let Some(error) = source.failed.take() {
             return Err(StreamError::LastOperationFailed(error.into()));
@@ -70,7 +70,7 @@ impl Input {
     }
 
     /// Waits until there are bytes, the end or an error.
-    fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut source = self.source();
         while source.ahead.is_empty() && source.failed.is_none() {
             let frame = ready!(Pin::new(&mut source.body).poll_frame(cx));

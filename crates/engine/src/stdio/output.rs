@@ -91,7 +91,7 @@ impl Pipe {
         }
     }
 
-    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<usize> {
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<usize> {
         match self.room() {
             0 => {
                 self.queue().writer = Some(cx.waker().clone());
