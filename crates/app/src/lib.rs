@@ -11,6 +11,8 @@ pub mod ledger;
 pub mod manifest;
 pub mod metrics;
 mod notice;
+#[cfg(target_os = "linux")]
+mod reach;
 mod watch;
 mod wiring;
 

@@ -1,11 +1,8 @@
 //! Compiles a guest in a child process under a memory and a time limit: a small file can take a compiler minutes and gigabytes.
-//! The child can only compute (`confine`): what a guest's file might make of a compiler has nowhere to go.
+//! The child can only compute (`confine/compiler.rs`): what a guest's file might make of a compiler has nowhere to go.
 //!
 //! The child is this program again, told by its first argument to be the compiler. It reads a job as one line of JSON and the
 //! guest's bytes from stdin, and writes one byte (0: an artifact follows, 1: a message) and the rest to stdout.
-
-#[cfg(target_os = "linux")]
-mod confine;
 
 use crate::{
     error::CompileError,
@@ -123,7 +120,7 @@ pub fn compiler_main() -> ExitCode {
         let most = Rlimit { current: Some(job.memory_bytes), maximum: Some(job.memory_bytes) };
         setrlimit(Resource::As, most).map_err(|error| error.to_string())?;
         #[cfg(target_os = "linux")]
-        confine::confine().map_err(|error| format!("can't confine the compiler: {error}"))?;
+        crate::confine::confine_compiler().map_err(|error| format!("can't confine the compiler: {error}"))?;
         compile(job.tuning, job.component, &guest)
     });
     let (status, bytes) = match answer {

@@ -9,6 +9,8 @@
 mod artifact;
 pub mod clock;
 mod compile;
+#[cfg(target_os = "linux")]
+mod confine;
 mod dialect;
 mod drive;
 mod engine;
@@ -47,3 +49,6 @@ pub use {
     ticker::TICK,
     tuning::{Allocation, MEMORY_BYTES_MAX, Tuning},
 };
+
+#[cfg(target_os = "linux")]
+pub use confine::{Reach, confine_server};

@@ -58,6 +58,16 @@ impl Grants {
         Ok(())
     }
 
+    /// Whether a guest may connect to others by TCP, itself or by HTTP.
+    pub fn connects(&self) -> bool {
+        !self.http.is_empty() || self.tcp.connects()
+    }
+
+    /// Whether a guest may listen for TCP connections.
+    pub fn listens(&self) -> bool {
+        self.tcp.listens()
+    }
+
     /// Admits the grants into an app: finds the folders, seen from `base`, and the variables that are passed through from
     /// `host_env`. Folders with a quota are measured, so call it where blocking is fine.
     ///

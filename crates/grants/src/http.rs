@@ -35,6 +35,10 @@ pub struct HttpGrant {
 }
 
 impl HttpGrant {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
     pub(crate) fn add(&mut self, text: &str) -> Result<(), Problem> {
         self.patterns.push(Pattern::parse(text)?);
         Ok(())

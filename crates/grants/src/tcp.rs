@@ -18,6 +18,14 @@ pub struct TcpGrant {
 }
 
 impl TcpGrant {
+    pub(crate) fn connects(&self) -> bool {
+        !self.connect.is_empty()
+    }
+
+    pub(crate) fn listens(&self) -> bool {
+        !self.listen.is_empty()
+    }
+
     pub(crate) fn add(&mut self, text: &str) -> Result<(), Problem> {
         match text.strip_prefix(LISTEN) {
             Some(address) => self.listen.push(ListenPattern::parse(address)?),

@@ -42,6 +42,11 @@ pub(crate) struct Up {
     /// Takes a new version of the manifest or a guest over as soon as its file changes.
     #[arg(long)]
     watch: bool,
+    /// Leaves this process only the files and ports that the app names now, and none of the kernel's calls of administrators:
+    /// Landlock and seccomp hold that. A new version that names others needs a restart.
+    #[cfg(target_os = "linux")]
+    #[arg(long)]
+    confine: bool,
     #[command(flatten)]
     grants: GrantFlags,
     #[command(flatten)]
@@ -60,6 +65,11 @@ enum Wake {
 pub(crate) fn run(up: Up, console: &Console) -> Result<ExitCode, Failure> {
     let up = Arc::new(up);
     let manifest = up.manifest()?;
+    // Before there is another thread, which would not be held.
+    #[cfg(target_os = "linux")]
+    if up.confine {
+        confine(&manifest, console)?;
+    }
     let engine =
         host::engine(Allocation::Pooled { slots: u32::try_from(manifest.pool.sandboxes_max).unwrap_or(u32::MAX) })?;
     let watch = up.watch.then(|| Watch::new(&up.path, &manifest));
@@ -104,6 +114,22 @@ impl Up {
         manifest.admin.listen = self.admin.or(manifest.admin.listen);
         Ok(manifest)
     }
+}
+
+#[cfg(target_os = "linux")]
+fn confine(manifest: &Manifest, console: &Console) -> Result<(), Failure> {
+    use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt};
+    let cache = host::cache_folder();
+    for folder in cache.iter().chain(&manifest.receipts.path.as_deref().and_then(Path::parent).map(Path::to_path_buf)) {
+        // What is not there can't be named to the kernel. Who needs it says what is wrong.
+        let _ = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    }
+    let held = sandbar_engine::confine_server(&manifest.reach(cache.as_deref()))
+        .map_err(|error| Failure::new(Kind::Unavailable, format!("can't confine this process: {error}")))?;
+    if !held {
+        console.say("this kernel has no Landlock: only its calls are held, files and ports are not");
+    }
+    Ok(())
 }
 
 fn is_guest(path: &Path) -> bool {

@@ -10,6 +10,8 @@ mod wire;
 mod admin;
 mod cgi;
 mod commands;
+#[cfg(target_os = "linux")]
+mod confine;
 mod curl;
 mod exchanges;
 mod functions;

@@ -4,16 +4,11 @@
 //! process that opens no file, no socket and no program, and that reaches no other process. Landlock and seccomp each see to
 //! that, as far as the kernel has them: one is enough, and none is an error only where it is there and fails.
 
-use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, Scope};
+use super::{RULES, apply, filter};
+use landlock::{Access, AccessFs, AccessNet, Ruleset, RulesetAttr, Scope};
 use libc::{CLONE_THREAD, ENOSYS, EPERM, c_long};
-use seccompiler::{
-    BackendError, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch, apply_filter,
-};
+use seccompiler::{SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule, TargetArch};
 use std::{collections::BTreeMap, io};
-
-/// The newest rules that are asked for; a kernel with fewer enforces those.
-const RULES: ABI = ABI::V6;
 
 /// The kernel's calls that a compiler makes. Any other fails with `EPERM`.
 const CALLS: &[c_long] = &[
@@ -53,7 +48,7 @@ const CALLS: &[c_long] = &[
 ];
 
 /// Confines this thread and those that it starts from now on.
-pub(super) fn confine() -> io::Result<()> {
+pub(crate) fn confine_compiler() -> io::Result<()> {
     let all = Ruleset::default()
         .handle_access(AccessFs::from_all(RULES))
         .and_then(|rules| rules.handle_access(AccessNet::from_all(RULES)))
@@ -88,31 +83,9 @@ fn rule(length: SeccompCmpArgLen, operator: SeccompCmpOp, value: u64) -> io::Res
         .map_err(io::Error::other)
 }
 
-fn filter(
-    calls: BTreeMap<c_long, Vec<SeccompRule>>,
-    other: SeccompAction,
-    these: SeccompAction,
-    arch: TargetArch,
-) -> io::Result<seccompiler::BpfProgram> {
-    let program = SeccompFilter::new(calls, other, these, arch).and_then(TryInto::try_into);
-    program.map_err(|error: BackendError| io::Error::other(error))
-}
-
-fn apply(program: &seccompiler::BpfProgram) -> io::Result<()> {
-    match apply_filter(program) {
-        // The kernel was built without it.
-        Err(seccompiler::Error::Seccomp(error))
-            if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) =>
-        {
-            Ok(())
-        }
-        applied => applied.map_err(io::Error::other),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::confine;
+    use super::confine_compiler;
     use crate::tuning::Tuning;
     use rustix::process::{getppid, test_kill_process};
     use std::{
@@ -129,7 +102,7 @@ mod tests {
     #[test]
     fn a_confined_compiler_compiles_and_does_nothing_else() {
         let mut alone = Command::new(env::current_exe().unwrap());
-        let said = alone.args(["--exact", "compile::confine::tests::confined", "--ignored"]).output().unwrap();
+        let said = alone.args(["--exact", "confine::compiler::tests::confined", "--ignored"]).output().unwrap();
         assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout));
         assert!(String::from_utf8_lossy(&said.stdout).contains("1 passed"));
     }
@@ -138,7 +111,7 @@ mod tests {
     #[ignore = "confines its process: the test above runs it"]
     fn confined() {
         let written = env::temp_dir().join(format!("sandbar-confined-{}", std::process::id()));
-        confine().unwrap();
+        confine_compiler().unwrap();
 
         let denied = |what: &str, tried: io::Result<()>| {
             assert_eq!(tried.map_err(|error| error.kind()), Err(PermissionDenied), "{what}");
