@@ -407,7 +407,7 @@ fn an_address_is_looked_up_without_a_grant_and_a_name_is_not() {
 
 #[test]
 fn a_poll_of_a_million_is_bounded() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guests/wat/hostile/poll-many.wat");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guests/hostile/poll-many.wat");
     let guest = Guest::from_file("poll-many", &path).unwrap();
     let world = World::new("poll");
     let started = std::time::Instant::now();

@@ -19,11 +19,11 @@ fn an_exit_code_says_how_the_call_ended() {
         (&format!("run --receipt - {CLI} exit 3"), 3, "failed", r#""code":3"#),
         (&format!("run --receipt - {CLI} exit 125"), 125, "failed", r#""code":125"#),
         ("call --receipt - guests/wat/fails.wat handle_request", 3, "failed", r#""code":3"#),
-        ("run --receipt - --wall 50ms guests/wat/hostile/spin.wat", 124, "stopped", r#""limit":"wall""#),
-        ("run --receipt - --cpu 50ms guests/wat/hostile/spin.wat", 124, "stopped", r#""limit":"cpu""#),
-        ("run --receipt - --fuel 1000 guests/wat/hostile/spin.wat", 124, "stopped", r#""limit":"fuel""#),
-        ("run --receipt - --output 1KiB guests/wat/hostile/stdout-flood.wat", 124, "stopped", r#""limit":"output""#),
-        ("run --receipt - guests/wat/hostile/unreachable.wat", 134, "trapped", "unreachable"),
+        ("run --receipt - --wall 50ms guests/hostile/spin.wat", 124, "stopped", r#""limit":"wall""#),
+        ("run --receipt - --cpu 50ms guests/hostile/spin.wat", 124, "stopped", r#""limit":"cpu""#),
+        ("run --receipt - --fuel 1000 guests/hostile/spin.wat", 124, "stopped", r#""limit":"fuel""#),
+        ("run --receipt - --output 1KiB guests/hostile/stdout-flood.wat", 124, "stopped", r#""limit":"output""#),
+        ("run --receipt - guests/hostile/unreachable.wat", 134, "trapped", "unreachable"),
         ("run --receipt - guests/target/sandbar/cli-p2.wasm random 4", 126, "refused", r#""because":"grant""#),
         ("call --receipt - guests/wat/add.wat add 1", 126, "refused", r#""because":"event""#),
     ] {
@@ -40,14 +40,14 @@ fn an_exit_code_says_how_the_call_ended() {
 #[test]
 fn what_a_call_ended_with_is_told() {
     let shown = session(&[
-        "sandbar run guests/wat/hostile/unreachable.wat",
-        "sandbar run --wall 50ms guests/wat/hostile/spin.wat",
-        "sandbar --json run --wall 50ms guests/wat/hostile/spin.wat",
-        "sandbar run --fuel 1000 guests/wat/hostile/spin.wat",
+        "sandbar run guests/hostile/unreachable.wat",
+        "sandbar run --wall 50ms guests/hostile/spin.wat",
+        "sandbar --json run --wall 50ms guests/hostile/spin.wat",
+        "sandbar run --fuel 1000 guests/hostile/spin.wat",
         "sandbar call guests/wat/fails.wat handle_request",
         "sandbar call guests/wat/quiet.wat handle_request",
-        "sandbar call guests/wat/hostile/escape-stderr.wat handle_request",
-        "sandbar run --wall 20ms guests/wat/hostile/spin-start.wat",
+        "sandbar call guests/hostile/escape-stderr.wat handle_request",
+        "sandbar run --wall 20ms guests/hostile/spin-start.wat",
     ]);
     golden::check("tests/golden/endings.txt", &shown);
 }

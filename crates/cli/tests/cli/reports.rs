@@ -12,7 +12,7 @@ fn guests_are_described() {
         ("two-shapes", "guests/wat/two-shapes.wat"),
         ("unknown-import", "guests/wat/unknown-import.wat"),
         ("add", "guests/wat/add.wat"),
-        ("many-memories", "guests/wat/hostile/components/many-memories.wat"),
+        ("many-memories", "guests/hostile/components/many-memories.wat"),
     ] {
         let text = session(&[&format!("sandbar inspect {guest}")]);
         golden::check(format!("tests/golden/inspect/{name}.txt"), &text);

@@ -39,9 +39,13 @@ path = \"receipts.jsonl\"
 queue_max = 100000
 ";
 
-/// Finds a guest: text below `guests/wat`, or what was built from `guests`.
+/// Finds a guest: text below `guests/hostile` or `guests/wat`, or what was built from `guests`.
 pub(crate) fn guest_file(file: &str) -> PathBuf {
-    let folder = if file.ends_with(".wat") { "guests/wat" } else { "guests/target/sandbar" };
+    let folder = match file {
+        _ if file.starts_with("hostile/") => "guests",
+        _ if file.ends_with(".wat") => "guests/wat",
+        _ => "guests/target/sandbar",
+    };
     let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(folder).join(file);
     let path = path.canonicalize();
     path.unwrap_or_else(|error| panic!("`{file}` is not there ({error}); `cargo xtask guests` builds it"))
