@@ -9,3 +9,4 @@ pub mod golden;
 #[cfg(feature = "peers")]
 pub mod load;
 pub mod process;
+pub mod url;

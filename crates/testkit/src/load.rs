@@ -1,21 +1,27 @@
-//! The load generator: a closed loop of keep-alive HTTP/1.1 connections on one thread.
+//! The load generator: keep-alive HTTP/1.1 connections to one target or several, on one thread.
 //!
 //! It shares the machine with the server that it measures, so it must cost little: one read and one write for a request,
 //! no runtime, no allocation in the loop. The price is that it speaks HTTP/1.1 alone and one request at a time on each
 //! connection. A generator as a separate tool was refused: a fresh machine has none.
+//!
+//! A target is asked as fast as it answers, or at a fixed rate. With a rate, a latency counts from the moment when its
+//! request was due, sent or not: a server that stalls is charged for every request that came meanwhile.
 
+#[cfg_attr(not(target_os = "linux"), path = "load/alarm_elsewhere.rs")]
+mod alarm;
+mod pace;
 pub mod response;
+mod run;
 
 use std::{
     fs,
-    io::{ErrorKind, Read, Write},
+    io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use hdrhistogram::Histogram;
-use mio::{Events, Interest, Poll, Registry, Token};
 use response::{Progress, Response};
 use serde::Serialize;
 
@@ -25,22 +31,31 @@ const ERRORS_MAX: u64 = 1_000;
 /// What a single read takes: more than any answer that is worth measuring.
 const READ_BYTES: usize = 64 * 1024;
 
-/// What to send, where, and for how long.
+/// Whom to ask, and for how long.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// All of them are asked at one time.
+    pub targets: Vec<Target>,
+    /// How long.
+    pub duration: Duration,
+}
+
+/// Where to ask, what, and how often.
+#[derive(Clone, Debug)]
+pub struct Target {
     /// The server.
     pub address: SocketAddr,
     /// One whole request, head and body.
     pub request: Vec<u8>,
     /// How many connections ask at one time.
     pub connections: usize,
-    /// How long.
-    pub duration: Duration,
+    /// Requests a second over all of its connections; without it, each asks again as soon as it was answered.
+    pub rate: Option<f64>,
     /// What the first answer must hold.
     pub expected: Option<Vec<u8>>,
 }
 
-/// What came of it.
+/// What came of one target.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
     /// Answers with status 200.
@@ -49,9 +64,9 @@ pub struct Summary {
     pub errors: u64,
     /// What the first error was.
     pub first_error: Option<String>,
-    /// Connections that the server closed after an answer.
+    /// Connections that the server closed after an answer or between two.
     pub reconnects: u64,
-    /// How long it took.
+    /// How long it took, until the last answer.
     pub wall_ns: u64,
     /// Answers in a second.
     pub requests_per_second: f64,
@@ -63,7 +78,7 @@ pub struct Summary {
     pub p999_ns: u64,
     /// The slowest.
     pub max_ns: u64,
-    /// Processor time of the load generator itself.
+    /// Processor time of the load generator itself, for all targets.
     pub client_cpu_ns: u64,
 }
 
@@ -79,168 +94,42 @@ pub fn request(host: &str, path: &str, body: Option<&[u8]>) -> Vec<u8> {
     [head.as_bytes(), body.unwrap_or_default()].concat()
 }
 
-/// Runs a plan to its end. A first answer that is not as expected is an error; later failures are counted.
-pub fn run(plan: &Plan) -> Result<Summary> {
-    ensure!(plan.connections > 0, "expected at least one connection");
-    check_first_answer(plan)?;
-
-    let mut poll = Poll::new()?;
-    let mut load = Load { plan, tally: Tally::new()?, buffer: vec![0; READ_BYTES] };
-    let mut connections = Vec::with_capacity(plan.connections);
-    for token in (0..plan.connections).map(Token) {
-        connections.push(Connection::open(plan.address, poll.registry(), token)?);
+/// Runs a plan to its end and sums up each target. A first answer that is not as expected is an error; later failures are
+/// counted.
+pub fn run(plan: &Plan) -> Result<Vec<Summary>> {
+    for target in &plan.targets {
+        ensure!(target.connections > 0, "expected at least one connection");
+        check_first_answer(target)?;
     }
-
-    let mut events = Events::with_capacity(plan.connections);
-    let (start, cpu) = (Instant::now(), cpu_ns());
-    for connection in &mut connections {
-        load.begin(connection, poll.registry())?;
-    }
-    while let Some(left) = plan.duration.checked_sub(start.elapsed()) {
-        match poll.poll(&mut events, Some(left)) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            other => other?,
-        }
-        for event in &events {
-            if let Some(connection) = connections.get_mut(event.token().0) {
-                load.advance(connection, poll.registry())?;
-            }
-        }
-    }
-    Ok(load.tally.summary(start.elapsed(), cpu_ns().saturating_sub(cpu)))
+    let cpu = cpu_ns();
+    let tallies = run::run(plan)?;
+    let client_cpu_ns = cpu_ns().saturating_sub(cpu);
+    Ok(tallies.into_iter().map(|(tally, wall)| tally.summary(wall, client_cpu_ns)).collect())
 }
 
 /// Asks once and compares: a server that answers wrong, fast, is not worth measuring.
-fn check_first_answer(plan: &Plan) -> Result<()> {
-    let mut stream = TcpStream::connect(plan.address).with_context(|| format!("cannot connect to {}", plan.address))?;
+fn check_first_answer(target: &Target) -> Result<()> {
+    let address = target.address;
+    let mut stream = TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    stream.write_all(&plan.request)?;
-    let mut response = Response::with_body();
+    stream.write_all(&target.request)?;
+    let (mut response, mut body) = (Response::default(), Vec::new());
     let mut buffer = vec![0; READ_BYTES];
     while response.progress() != Progress::Done {
         let count = stream.read(&mut buffer).context("cannot read the first answer")?;
         match count {
             0 => response.close()?,
-            _ => response.feed(buffer.get(..count).unwrap_or_default())?,
+            _ => response.feed(buffer.get(..count).unwrap_or_default(), &mut |bytes| body.extend_from_slice(bytes))?,
         }
     }
 
-    let body = response.body();
-    let text = String::from_utf8_lossy(body);
+    let text = String::from_utf8_lossy(&body);
     ensure!(response.status() == 200, "expected status 200, found {}: {text}", response.status());
-    if let Some(expected) = &plan.expected {
+    if let Some(expected) = &target.expected {
         let wanted = String::from_utf8_lossy(expected);
-        ensure!(body == expected, "expected the answer `{wanted}`, found `{text}`");
+        ensure!(body == *expected, "expected the answer `{wanted}`, found `{text}`");
     }
     Ok(())
-}
-
-/// The run: what its connections share.
-struct Load<'a> {
-    plan: &'a Plan,
-    tally: Tally,
-    buffer: Vec<u8>,
-}
-
-/// One connection with at most one request in flight.
-struct Connection {
-    stream: mio::net::TcpStream,
-    token: Token,
-    asked: Instant,
-    unsent: usize,
-    response: Response,
-}
-
-impl Connection {
-    fn open(address: SocketAddr, registry: &Registry, token: Token) -> Result<Connection> {
-        // Connecting is not what is measured, so it may block.
-        let stream = TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
-        let mut stream = mio::net::TcpStream::from_std(stream);
-        registry.register(&mut stream, token, Interest::READABLE)?;
-        Ok(Connection { stream, token, asked: Instant::now(), unsent: 0, response: Response::default() })
-    }
-}
-
-impl Load<'_> {
-    /// Sends the next request.
-    fn begin(&mut self, connection: &mut Connection, registry: &Registry) -> Result<()> {
-        connection.response = Response::default();
-        connection.unsent = self.plan.request.len();
-        connection.asked = Instant::now();
-        self.send(connection, registry)
-    }
-
-    fn send(&mut self, connection: &mut Connection, registry: &Registry) -> Result<()> {
-        while connection.unsent > 0 {
-            let rest = self.plan.request.len() - connection.unsent;
-            match connection.stream.write(self.plan.request.get(rest..).unwrap_or_default()) {
-                Ok(count) => connection.unsent -= count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let both = Interest::READABLE | Interest::WRITABLE;
-                    return Ok(registry.reregister(&mut connection.stream, connection.token, both)?);
-                }
-                Err(error) => return self.fail(connection, registry, &error.to_string()),
-            }
-        }
-        Ok(())
-    }
-
-    /// Goes on where the connection became ready: the rest of a request, then what there is of the answer.
-    fn advance(&mut self, connection: &mut Connection, registry: &Registry) -> Result<()> {
-        if connection.unsent > 0 {
-            self.send(connection, registry)?;
-        }
-        loop {
-            let count = match connection.stream.read(&mut self.buffer) {
-                Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return self.fail(connection, registry, &error.to_string()),
-            };
-            let fed = match count {
-                0 => connection.response.close(),
-                _ => connection.response.feed(self.buffer.get(..count).unwrap_or_default()),
-            };
-            match fed {
-                Err(error) => return self.fail(connection, registry, &error.to_string()),
-                Ok(()) if connection.response.progress() == Progress::Done => {
-                    return self.settle(connection, registry);
-                }
-                // A read that leaves room in the buffer has drained the socket: the next bytes bring an event.
-                Ok(()) if count < self.buffer.len() => return Ok(()),
-                Ok(()) => {}
-            }
-        }
-    }
-
-    /// Counts an answer and asks again.
-    fn settle(&mut self, connection: &mut Connection, registry: &Registry) -> Result<()> {
-        let status = connection.response.status();
-        if status == 200 {
-            self.tally.count(connection.asked.elapsed());
-        } else {
-            self.tally.error(&format!("status {status}"))?;
-        }
-        if !connection.response.keeps_alive() {
-            self.tally.reconnects += 1;
-            self.reopen(connection, registry)?;
-        }
-        self.begin(connection, registry)
-    }
-
-    fn fail(&mut self, connection: &mut Connection, registry: &Registry, error: &str) -> Result<()> {
-        self.tally.error(error)?;
-        self.reopen(connection, registry)?;
-        self.begin(connection, registry)
-    }
-
-    fn reopen(&mut self, connection: &mut Connection, registry: &Registry) -> Result<()> {
-        *connection = Connection::open(self.plan.address, registry, connection.token)?;
-        Ok(())
-    }
 }
 
 /// What was counted until now.
@@ -272,6 +161,13 @@ impl Tally {
         Ok(())
     }
 
+    /// Counts a request that was not answered in time: how long it takes is not known, but it is at least this.
+    fn miss(&mut self, waited: Duration) {
+        self.errors += 1;
+        self.first_error.get_or_insert_with(|| "no answer in time".to_owned());
+        self.latency_ns.saturating_record(nanoseconds(waited).max(1));
+    }
+
     fn summary(self, wall: Duration, client_cpu_ns: u64) -> Summary {
         Summary {
             requests: self.requests,
@@ -289,7 +185,7 @@ impl Tally {
     }
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 

@@ -1,4 +1,4 @@
-//! Reads one HTTP/1.1 response from pieces of any size, keeping only what the load generator asks for.
+//! Reads one HTTP/1.1 response from pieces of any size. Its body goes to whoever asks for it, and is not kept.
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -43,15 +43,12 @@ pub struct Response {
     status: u16,
     closes: bool,
     head: Vec<u8>,
-    body: Option<Vec<u8>>,
 }
 
-impl Response {
-    /// A response that keeps its body.
-    pub fn with_body() -> Response {
-        Response { body: Some(Vec::new()), ..Response::default() }
-    }
+/// Takes the bytes of a body, in order.
+pub type Sink<'a> = &'a mut dyn FnMut(&[u8]);
 
+impl Response {
     /// How far it has come.
     pub fn progress(&self) -> Progress {
         self.progress
@@ -67,19 +64,14 @@ impl Response {
         !self.closes
     }
 
-    /// Its body, when it was kept.
-    pub fn body(&self) -> &[u8] {
-        self.body.as_deref().unwrap_or_default()
-    }
-
     /// Takes the next bytes of the connection. Bytes after the end are an error: nobody asked for them.
-    pub fn feed(&mut self, mut bytes: &[u8]) -> Result<()> {
+    pub fn feed(&mut self, mut bytes: &[u8], body: Sink<'_>) -> Result<()> {
         while !bytes.is_empty() {
             bytes = match self.progress {
                 Progress::Head => self.feed_head(bytes)?,
                 Progress::Sized(left) => {
                     let (taken, rest) = split(bytes, left);
-                    self.keep(taken);
+                    body(taken);
                     self.progress = match left - length(taken) {
                         0 => Progress::Done,
                         left => Progress::Sized(left),
@@ -87,10 +79,10 @@ impl Response {
                     rest
                 }
                 Progress::ChunkSize(size, digits) => self.feed_chunk_size(size, digits, bytes)?,
-                Progress::Chunk(left) => self.feed_chunk(left, bytes),
+                Progress::Chunk(left) => self.feed_chunk(left, bytes, body),
                 Progress::Trailers(line) => self.feed_trailers(line, bytes),
                 Progress::UntilClose => {
-                    self.keep(bytes);
+                    body(bytes);
                     &[]
                 }
                 Progress::Done => bail!("{} bytes after the end of the answer", bytes.len()),
@@ -176,10 +168,10 @@ impl Response {
         Ok(rest)
     }
 
-    fn feed_chunk<'a>(&mut self, left: u64, bytes: &'a [u8]) -> &'a [u8] {
+    fn feed_chunk<'a>(&mut self, left: u64, bytes: &'a [u8], body: Sink<'_>) -> &'a [u8] {
         let (taken, rest) = split(bytes, left);
         let (chunk, _line_end) = split(taken, left.saturating_sub(2));
-        self.keep(chunk);
+        body(chunk);
         self.progress = match left - length(taken) {
             0 => Progress::ChunkSize(0, Digits::Missing),
             left => Progress::Chunk(left),
@@ -196,12 +188,6 @@ impl Response {
             (_, line) => Progress::Trailers(line + 1),
         };
         rest
-    }
-
-    fn keep(&mut self, bytes: &[u8]) {
-        if let Some(body) = &mut self.body {
-            body.extend_from_slice(bytes);
-        }
     }
 }
 
@@ -243,11 +229,12 @@ mod tests {
     }
 
     fn read_in_pieces(answer: &str, size: usize) -> Result<(u16, String, Progress), String> {
-        let mut response = Response::with_body();
+        let (mut response, mut body) = (Response::default(), Vec::new());
         for piece in answer.as_bytes().chunks(size) {
-            response.feed(piece).map_err(|error| error.to_string())?;
+            let sink = &mut |bytes: &[u8]| body.extend_from_slice(bytes);
+            response.feed(piece, sink).map_err(|error| error.to_string())?;
         }
-        Ok((response.status(), String::from_utf8_lossy(response.body()).into_owned(), response.progress()))
+        Ok((response.status(), String::from_utf8_lossy(&body).into_owned(), response.progress()))
     }
 
     #[test]
@@ -272,10 +259,10 @@ mod tests {
 
     #[test]
     fn until_close() {
-        let mut response = Response::with_body();
-        response.feed(b"HTTP/1.0 200 OK\r\n\r\nall of it").unwrap();
+        let (mut response, mut body) = (Response::default(), Vec::new());
+        response.feed(b"HTTP/1.0 200 OK\r\n\r\nall of it", &mut |bytes| body.extend_from_slice(bytes)).unwrap();
         response.close().unwrap();
-        assert_eq!((response.body(), response.keeps_alive()), (&b"all of it"[..], false));
+        assert_eq!((&*body, response.keeps_alive()), (&b"all of it"[..], false));
     }
 
     #[test]
