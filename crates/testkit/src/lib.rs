@@ -1,4 +1,4 @@
-//! What Sandbar's tests and benches stand on: golden files, processes under test and a load generator.
+//! What Sandbar's tests and benches stand on: golden files, processes under test, a load generator and a streaming client.
 //!
 //! This crate owns no word of the sentence and ships with no product. It must not know any other Sandbar crate, so that
 //! every crate may use it in its tests; it meets the product as a user does, by its program and its answers.
@@ -9,4 +9,6 @@ pub mod golden;
 #[cfg(feature = "peers")]
 pub mod load;
 pub mod process;
+#[cfg(feature = "peers")]
+pub mod stream;
 pub mod url;
