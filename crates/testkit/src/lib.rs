@@ -9,6 +9,7 @@ pub mod golden;
 #[cfg(feature = "peers")]
 pub mod load;
 pub mod process;
+pub mod response;
 #[cfg(feature = "peers")]
 pub mod stream;
 pub mod url;

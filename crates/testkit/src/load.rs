@@ -10,7 +10,6 @@
 #[cfg_attr(not(target_os = "linux"), path = "load/alarm_elsewhere.rs")]
 mod alarm;
 mod pace;
-pub mod response;
 mod run;
 
 use std::{
@@ -22,8 +21,9 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use hdrhistogram::Histogram;
-use response::{Progress, Response};
 use serde::Serialize;
+
+use crate::response::{Progress, Response};
 
 /// How many errors end a run that has more errors than answers.
 const ERRORS_MAX: u64 = 1_000;

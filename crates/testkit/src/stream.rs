@@ -15,10 +15,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 
 use crate::{
-    load::{
-        nanoseconds,
-        response::{Progress, Response},
-    },
+    load::nanoseconds,
+    response::{Progress, Response},
     url::Url,
 };
 

@@ -9,12 +9,8 @@ use std::{
 use anyhow::{Context, Result};
 use mio::{Events, Interest, Poll, Registry, Token};
 
-use super::{
-    Plan, READ_BYTES, Tally, Target,
-    alarm::Alarm,
-    pace::Pace,
-    response::{Progress, Response},
-};
+use super::{Plan, READ_BYTES, Tally, Target, alarm::Alarm, pace::Pace};
+use crate::response::{Progress, Response};
 
 /// How long after the end an answer may come. What is still missing then is an error.
 const LATE_MAX: Duration = Duration::from_secs(2);
