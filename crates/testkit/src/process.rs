@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsString,
     io::{BufRead, BufReader, Read, Write},
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     sync::{
@@ -53,20 +53,7 @@ pub struct Server {
 impl Server {
     /// Starts a server and waits for the first line on its stderr that holds `http://HOST:PORT`.
     pub fn start(mut command: Command) -> Result<Server> {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start `{}`", shown(&command)))?;
-        let (found, address) = mpsc::channel();
-        let stderr = Arc::<Mutex<String>>::default();
-        if let Some(pipe) = child.stderr.take() {
-            let lines = Arc::clone(&stderr);
-            // Ends when the server closes its stderr, at the latest when it ends.
-            thread::spawn(move || follow(pipe, &lines, found));
-        }
-
+        let (mut child, stderr, address) = launch(&mut command)?;
         match wait_for_address(&address) {
             Ok(address) => Ok(Server { child, address, stderr }),
             Err(error) => {
@@ -76,6 +63,20 @@ impl Server {
                 let said = stderr.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 Err(error.context(format!("`{}` did not start ({status}); it said:\n{said}", shown(&command))))
             }
+        }
+    }
+
+    /// Starts a server that is told to listen on this address, and waits for nothing.
+    pub fn spawn(mut command: Command, address: SocketAddr) -> Result<Server> {
+        let (child, stderr, _) = launch(&mut command)?;
+        Ok(Server { child, address, stderr })
+    }
+
+    /// Fails with what it said, where it has ended.
+    pub fn ensure_runs(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!("the server ended ({status}); it said:\n{}", self.stderr()),
         }
     }
 
@@ -194,6 +195,30 @@ pub fn run(command: &mut Command, stdin: &[u8], timeout: Duration) -> Result<Fin
     Ok(Finished { status, stdout, stderr, wall })
 }
 
+/// Finds an address that nobody listens on now. Somebody may before it is used, which is rare.
+pub fn free_address() -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot find a free port")?;
+    Ok(listener.local_addr()?)
+}
+
+/// Starts a program whose stderr is kept, and searched for an address.
+fn launch(command: &mut Command) -> Result<(Child, Arc<Mutex<String>>, Receiver<SocketAddr>)> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start `{}`", shown(command)))?;
+    let (found, address) = mpsc::channel();
+    let stderr = Arc::<Mutex<String>>::default();
+    if let Some(pipe) = child.stderr.take() {
+        let lines = Arc::clone(&stderr);
+        // Ends when the server closes its stderr, at the latest when it ends.
+        thread::spawn(move || follow(pipe, &lines, found));
+    }
+    Ok((child, stderr, address))
+}
+
 fn follow(pipe: ChildStderr, lines: &Mutex<String>, found: Sender<SocketAddr>) {
     let mut found = Some(found);
     for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
@@ -306,5 +331,15 @@ mod tests {
     fn a_server_that_ends_at_once_tells_why() {
         let error = Server::start(shell("echo port in use >&2; exit 1")).err().unwrap();
         assert!(format!("{error:#}").contains("port in use"), "{error:#}");
+    }
+
+    #[test]
+    fn a_server_that_is_not_waited_for_tells_why_it_ended() {
+        let mut server = Server::spawn(shell("echo no >&2; read line"), free_address().unwrap()).unwrap();
+        server.wait_for("no", Duration::from_secs(10)).unwrap();
+        while server.ensure_runs().is_ok() {
+            thread::sleep(POLL);
+        }
+        assert!(server.ensure_runs().unwrap_err().to_string().ends_with("it said:\nno\n"));
     }
 }
