@@ -25,6 +25,7 @@ use crate::{table::Table, workspace::Workspace};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask bench [http|inproc|kernels|cli|instructions]... [--rounds 5] [--seconds 3] [--json FILE|-] [--page]
+                         [--programs FOLDER] [--strict]
 
 Measures what is named, or everything:
   http     requests over 32 connections: sandbar, wasmtime serve, and a native hyper server
@@ -34,11 +35,12 @@ Measures what is named, or everything:
            of one call, counted by callgrind, against xtask/instructions.toml
   cli      `sandbar run` and `wasmtime run` of an empty command
 
-      --rounds N       how many alternating rounds (5); `cli` runs each program 20 times a round, at least 50 in all
-      --seconds S      how long each contestant is asked in a round (3)
-      --json FILE|-    write the report as JSON to a file or to stdout
-      --page           write the tables and plots into docs/performance.md
-      --strict         fail where a promise is missed
+      --rounds N           how many alternating rounds (5); `cli` runs each program 20 times a round, at least 50 in all
+      --seconds S          how long each contestant is asked in a round (3)
+      --json FILE|-        write the report as JSON to a file or to stdout
+      --page               write the tables and plots into docs/performance.md
+      --programs FOLDER    build nothing, measure the programs of a folder: sandbar, wasmtime, native, load
+      --strict             fail where a promise is missed
 ";
 
 /// What was asked for.
@@ -47,6 +49,8 @@ struct Options {
     seconds: f64,
     json: Option<PathBuf>,
     page: bool,
+    /// Where the programs lie that are measured; without it they are built.
+    programs: Option<PathBuf>,
     strict: bool,
     parts: Vec<Part>,
 }
@@ -151,22 +155,19 @@ fn figures<'a>(sections: impl IntoIterator<Item = &'a Section>) -> Table {
 }
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Options> {
-    let mut options = Options { rounds: 5, seconds: 3.0, json: None, page: false, strict: false, parts: Vec::new() };
+    let mut options =
+        Options { rounds: 5, seconds: 3.0, json: None, page: false, programs: None, strict: false, parts: Vec::new() };
     while let Some(argument) = arguments.next()? {
         match argument {
             Arg::Long("rounds") => options.rounds = arguments.value()?.parse()?,
             Arg::Long("seconds") => options.seconds = arguments.value()?.parse()?,
             Arg::Long("json") => options.json = Some(arguments.value()?.into()),
             Arg::Long("page") => options.page = true,
+            Arg::Long("programs") => options.programs = Some(std::path::absolute(arguments.value()?)?),
             Arg::Long("strict") => options.strict = true,
             Arg::Value(name) => match PARTS.iter().find(|part| name == part.name) {
                 Some(part) => options.parts.push(*part),
-                None => {
-                    bail!(
-                        "there is no bench `{}`; there are http, inproc, kernels, cli and instructions",
-                        name.to_string_lossy()
-                    )
-                }
+                None => bail!("there is no bench `{}`; there are {}", name.to_string_lossy(), names()),
             },
             other => return Err(other.unexpected().into()),
         }
@@ -178,6 +179,10 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Options> {
         options.parts = PARTS.to_vec();
     }
     Ok(options)
+}
+
+fn names() -> String {
+    PARTS.iter().map(|part| part.name).collect::<Vec<_>>().join(", ")
 }
 
 fn write_json(path: &PathBuf, report: &serde_json::Value) -> Result<()> {
@@ -215,6 +220,24 @@ mod tests {
         assert_eq!(median([4.0, 1.0, 2.0, 3.0]), 2.5);
         assert!(median([]).is_nan());
         assert_eq!(median_ratio(&[2.0, 6.0, 9.0], &[1.0, 2.0, 9.0], |value| *value), 2.0);
+    }
+
+    #[test]
+    fn arguments() {
+        let parsed = |words: &str| parse(lexopt::Parser::from_args(words.split_whitespace()));
+        let options = parsed("cli http --programs /there --rounds 2").unwrap();
+        assert_eq!(options.parts.iter().map(|part| part.name).collect::<Vec<_>>(), ["cli", "http"]);
+        assert_eq!((options.programs, options.rounds), (Some("/there".into()), 2));
+        assert_eq!(parsed("").unwrap().parts.len(), PARTS.len());
+        let error = parsed("clip").err().unwrap().to_string();
+        assert!(error.starts_with("there is no bench `clip`; there are inproc, "), "{error}");
+    }
+
+    #[test]
+    fn the_help_names_every_part() {
+        for part in PARTS {
+            assert!(HELP.contains(&format!("\n  {}", part.name)), "`{}`", part.name);
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ struct Run {
 }
 
 pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<Section> {
-    let peers = Peers::build(workspace)?;
+    let peers = Peers::find(workspace, options)?;
     let guest = workspace.path(GUEST);
     let compiled = peers.home.join("empty-command.cwasm");
     step::run(Command::new(&peers.wasmtime).arg("compile").arg(&guest).arg("-o").arg(&compiled))?;

@@ -152,7 +152,7 @@ struct Round {
 }
 
 pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<Section> {
-    let peers = Peers::build(workspace)?;
+    let peers = Peers::find(workspace, options)?;
     write_apps(workspace, &peers)?;
     let (mut results, mut figures, mut tables, mut plots) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for race in RACES {

@@ -5,6 +5,7 @@ use std::{fs, path::PathBuf, process::Command};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use super::Options;
 use crate::{guests, install::Program, step, workspace::Workspace};
 
 /// What the peer is built with: everything that its `run` and `serve` use in a default build. Left out are its other
@@ -31,7 +32,7 @@ const WASMTIME_FEATURES: &[&str] = &[
     "coredump",
 ];
 
-/// The programs, built.
+/// The programs.
 pub(super) struct Peers {
     pub(super) sandbar: PathBuf,
     pub(super) native: PathBuf,
@@ -42,20 +43,22 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    /// Builds what is not there.
-    pub(super) fn build(workspace: &Workspace) -> Result<Peers> {
+    /// Builds what is not there, or takes what somebody built into a folder.
+    pub(super) fn find(workspace: &Workspace, options: &Options) -> Result<Peers> {
+        let home = workspace.target.join("bench");
+        fs::create_dir_all(&home)?;
+        if let Some(folder) = &options.programs {
+            let wasmtime = folder.join("wasmtime");
+            return Ok(Peers::of(|name| folder.join(name), wasmtime, home));
+        }
         guests::install_targets(workspace)?;
         guests::build(workspace)?;
         step::run(workspace.cargo("build").args(["--release", "-p", "sandbar", "-p", "sandbar-testkit", "--bins"]))?;
-        let home = workspace.target.join("bench");
-        fs::create_dir_all(&home)?;
-        Ok(Peers {
-            sandbar: workspace.program("sandbar"),
-            native: workspace.program("native"),
-            load: workspace.program("load"),
-            wasmtime: wasmtime(workspace)?,
-            home,
-        })
+        Ok(Peers::of(|name| workspace.program(name), wasmtime(workspace)?, home))
+    }
+
+    fn of(program: impl Fn(&str) -> PathBuf, wasmtime: PathBuf, home: PathBuf) -> Peers {
+        Peers { sandbar: program("sandbar"), native: program("native"), load: program("load"), wasmtime, home }
     }
 
     /// Calls our program away from the user's cache and state.
