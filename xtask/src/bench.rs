@@ -4,7 +4,10 @@
 //! alternate round by round, each round gives one ratio, and the median of the ratios counts: a machine that slows down
 //! for a while slows all of them.
 
+mod ask;
 mod cli;
+mod cold;
+mod deployed;
 mod http;
 mod inproc;
 mod instructions;
@@ -24,8 +27,8 @@ use serde_json::json;
 use crate::{table::Table, workspace::Workspace};
 
 pub(crate) const HELP: &str = "\
-Usage: cargo xtask bench [http|inproc|kernels|cli|instructions]... [--rounds 5] [--seconds 3] [--json FILE|-] [--page]
-                         [--programs FOLDER] [--strict]
+Usage: cargo xtask bench [http|inproc|kernels|cli|cold|instructions]... [--rounds 5] [--seconds 3] [--json FILE|-]
+                         [--page] [--programs FOLDER] [--strict]
 
 Measures what is named, or everything:
   http     requests over 32 connections: sandbar, wasmtime serve, and a native hyper server
@@ -34,6 +37,7 @@ Measures what is named, or everything:
   instructions
            of one call, counted by callgrind, against xtask/instructions.toml
   cli      `sandbar run` and `wasmtime run` of an empty command
+  cold     firsts: the first answer of a process, the first of a guest, and others' latency while a guest is compiled
 
       --rounds N           how many alternating rounds (5); `cli` runs each program 20 times a round, at least 50 in all
       --seconds S          how long each contestant is asked in a round (3)
@@ -67,6 +71,7 @@ const PARTS: &[Part] = &[
     Part { name: "kernels", run: kernels::run },
     Part { name: "http", run: http::run },
     Part { name: "cli", run: cli::run },
+    Part { name: "cold", run: cold::run },
     Part { name: "instructions", run: instructions::run },
 ];
 
@@ -205,6 +210,14 @@ fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
+/// The value that a share of all do not exceed, such as 0.99 of them; for a share of 1, the highest.
+fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    let rank = (share * values.len() as f64).ceil() as usize;
+    values.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+}
+
 /// The median of the rounds' ratios.
 fn median_ratio<T>(ours: &[T], theirs: &[T], of: impl Fn(&T) -> f64) -> f64 {
     median(ours.iter().zip(theirs).map(|(ours, theirs)| of(ours) / of(theirs)))
@@ -220,6 +233,14 @@ mod tests {
         assert_eq!(median([4.0, 1.0, 2.0, 3.0]), 2.5);
         assert!(median([]).is_nan());
         assert_eq!(median_ratio(&[2.0, 6.0, 9.0], &[1.0, 2.0, 9.0], |value| *value), 2.0);
+    }
+
+    #[test]
+    fn quantiles() {
+        let values: Vec<f64> = (1..=200).rev().map(f64::from).collect();
+        assert_eq!([0.0, 0.5, 0.99, 1.0].map(|share| quantile(&values, share)), [1.0, 100.0, 198.0, 200.0]);
+        assert_eq!(quantile(&[7.0], 0.99), 7.0);
+        assert!(quantile(&[], 0.5).is_nan());
     }
 
     #[test]

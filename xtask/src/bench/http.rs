@@ -127,14 +127,14 @@ fn native(_: &Workspace, peers: &Peers) -> Command {
 
 /// What the load generator says.
 #[derive(Deserialize)]
-struct Load {
-    requests: u64,
-    errors: u64,
+pub(super) struct Load {
+    pub(super) requests: u64,
+    pub(super) errors: u64,
     first_error: Option<String>,
     requests_per_second: f64,
-    p50_ns: f64,
-    p99_ns: f64,
-    p999_ns: f64,
+    pub(super) p50_ns: f64,
+    pub(super) p99_ns: f64,
+    pub(super) p999_ns: f64,
     client_cpu_ns: f64,
 }
 
