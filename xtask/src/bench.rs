@@ -15,6 +15,7 @@ mod kernels;
 mod page;
 mod peers;
 mod plot;
+mod stream;
 mod usage;
 
 use std::{fs, io::Write, path::PathBuf};
@@ -27,8 +28,8 @@ use serde_json::json;
 use crate::{table::Table, workspace::Workspace};
 
 pub(crate) const HELP: &str = "\
-Usage: cargo xtask bench [http|inproc|kernels|cli|cold|instructions]... [--rounds 5] [--seconds 3] [--json FILE|-]
-                         [--page] [--programs FOLDER] [--strict]
+Usage: cargo xtask bench [http|inproc|kernels|cli|cold|stream|instructions]... [--rounds 5] [--seconds 3]
+                         [--json FILE|-] [--page] [--programs FOLDER] [--strict]
 
 Measures what is named, or everything:
   http     requests over 32 connections: sandbar, wasmtime serve, and a native hyper server
@@ -38,12 +39,13 @@ Measures what is named, or everything:
            of one call, counted by callgrind, against xtask/instructions.toml
   cli      `sandbar run` and `wasmtime run` of an empty command
   cold     firsts: the first answer of a process, the first of a guest, and others' latency while a guest is compiled
+  stream   1 GiB through a guest that sends it back: sandbar and wasmtime serve
 
       --rounds N           how many alternating rounds (5); `cli` runs each program 20 times a round, at least 50 in all
       --seconds S          how long each contestant is asked in a round (3)
       --json FILE|-        write the report as JSON to a file or to stdout
       --page               write the tables and plots into docs/performance.md
-      --programs FOLDER    build nothing, measure the programs of a folder: sandbar, wasmtime, native, load
+      --programs FOLDER    build nothing, measure the programs of a folder: sandbar, wasmtime, native, load, stream
       --strict             fail where a promise is missed
 ";
 
@@ -72,6 +74,7 @@ const PARTS: &[Part] = &[
     Part { name: "http", run: http::run },
     Part { name: "cli", run: cli::run },
     Part { name: "cold", run: cold::run },
+    Part { name: "stream", run: stream::run },
     Part { name: "instructions", run: instructions::run },
 ];
 

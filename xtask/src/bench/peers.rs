@@ -37,6 +37,7 @@ pub(super) struct Peers {
     pub(super) sandbar: PathBuf,
     pub(super) native: PathBuf,
     pub(super) load: PathBuf,
+    pub(super) stream: PathBuf,
     pub(super) wasmtime: PathBuf,
     /// Where Sandbar keeps what it would keep in the user's folders.
     pub(super) home: PathBuf,
@@ -58,7 +59,14 @@ impl Peers {
     }
 
     fn of(program: impl Fn(&str) -> PathBuf, wasmtime: PathBuf, home: PathBuf) -> Peers {
-        Peers { sandbar: program("sandbar"), native: program("native"), load: program("load"), wasmtime, home }
+        Peers {
+            sandbar: program("sandbar"),
+            native: program("native"),
+            load: program("load"),
+            stream: program("stream"),
+            wasmtime,
+            home,
+        }
     }
 
     /// Calls our program away from the user's cache and state.

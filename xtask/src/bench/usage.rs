@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::{Context, Result};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// One tick of `/proc/PID/stat`: Linux gives programs hundredths of a second on every architecture.
@@ -21,13 +22,40 @@ pub(super) fn cpu_ns(process: u32) -> Result<u64> {
 
 /// The most memory a process had resident at one time, summed over it and what it started and still runs.
 pub(super) fn peak_rss_bytes(process: u32) -> u64 {
-    let peak = |id: &u32| {
-        let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-        let kib: u64 =
-            status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix(" kB")?.parse().ok()?;
-        Some(kib * 1024)
-    };
+    let peak = |id: &u32| bytes_in(&fs::read_to_string(format!("/proc/{id}/status")).ok()?, "VmHWM");
     family(process).iter().filter_map(peak).sum()
+}
+
+/// Has the kernel take what is resident now as the most until now.
+pub(super) fn reset_peak_rss(process: u32) -> Result<()> {
+    let path = format!("/proc/{process}/clear_refs");
+    fs::write(&path, "5").with_context(|| format!("cannot write `{path}`"))
+}
+
+/// What a process has resident.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Rss {
+    /// Its own memory.
+    pub(super) anon_bytes: f64,
+    /// Mapped files, which the kernel may share between processes and drop when it needs room.
+    pub(super) file_bytes: f64,
+}
+
+impl Rss {
+    pub(super) fn of(process: u32) -> Result<Rss> {
+        let path = format!("/proc/{process}/status");
+        let status = fs::read_to_string(&path).with_context(|| format!("cannot read `{path}`"))?;
+        Rss::read(&status).with_context(|| format!("`{path}` does not tell what is resident"))
+    }
+
+    fn read(status: &str) -> Option<Rss> {
+        let bytes = |name| Some(bytes_in(status, name)? as f64);
+        Some(Rss { anon_bytes: bytes("RssAnon")?, file_bytes: bytes("RssFile")? + bytes("RssShmem")? })
+    }
+
+    pub(super) fn all_bytes(self) -> f64 {
+        self.anon_bytes + self.file_bytes
+    }
 }
 
 /// What the numbers were measured on.
@@ -53,6 +81,12 @@ fn family(process: u32) -> Vec<u32> {
     all
 }
 
+/// Finds a line of `/proc/PID/status` such as `VmHWM:     2048 kB`.
+fn bytes_in(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+}
+
 /// Adds up utime, stime, cutime and cstime: fields 14 to 17, of which the command's name, in parentheses, is the second.
 fn ticks_in(stat: &str) -> Option<u64> {
     let (_, after_name) = stat.rsplit_once(") ")?;
@@ -73,8 +107,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_resident_is_read() {
+        let status = "Name:\tx\nVmHWM:\t    9 kB\nRssAnon:\t     12 kB\nRssFile:\t 3 kB\nRssShmem:\t1 kB\n";
+        assert_eq!(bytes_in(status, "VmHWM"), Some(9 * 1024));
+        assert_eq!(Rss::read(status), Some(Rss { anon_bytes: 12.0 * 1024.0, file_bytes: 4.0 * 1024.0 }));
+        assert_eq!(Rss::read("RssAnon:\t1 kB\nRssFile:\tmuch\n"), None);
+    }
+
+    #[test]
+    fn a_peak_is_forgotten() {
+        let me = std::process::id();
+        drop(std::hint::black_box(vec![1_u8; 64 << 20]));
+        let before = peak_rss_bytes(me);
+        reset_peak_rss(me).unwrap();
+        assert!(peak_rss_bytes(me) + (32 << 20) < before, "{before}");
+    }
+
+    #[test]
     fn we_use_something() {
         assert!(peak_rss_bytes(std::process::id()) > 100_000);
         assert!(cpu_ns(std::process::id()).is_ok());
+        assert!(Rss::of(std::process::id()).unwrap().all_bytes() > 100_000.0);
     }
 }
