@@ -7,6 +7,7 @@
 mod ask;
 mod cli;
 mod cold;
+mod density;
 mod deployed;
 mod http;
 mod inproc;
@@ -28,8 +29,8 @@ use serde_json::json;
 use crate::{table::Table, workspace::Workspace};
 
 pub(crate) const HELP: &str = "\
-Usage: cargo xtask bench [http|inproc|kernels|cli|cold|stream|instructions]... [--rounds 5] [--seconds 3]
-                         [--json FILE|-] [--page] [--programs FOLDER] [--strict]
+Usage: cargo xtask bench [http|inproc|kernels|cli|cold|stream|density|instructions]... [--rounds 5] [--seconds 3]
+                         [--guests 10000] [--json FILE|-] [--page] [--programs FOLDER] [--strict]
 
 Measures what is named, or everything:
   http     requests over 32 connections: sandbar, wasmtime serve, and a native hyper server
@@ -40,9 +41,11 @@ Measures what is named, or everything:
   cli      `sandbar run` and `wasmtime run` of an empty command
   cold     firsts: the first answer of a process, the first of a guest, and others' latency while a guest is compiled
   stream   1 GiB through a guest that sends it back: sandbar and wasmtime serve
+  density  many guests in one process: memory, start, first calls; its first run compiles every guest, for minutes
 
       --rounds N           how many alternating rounds (5); `cli` runs each program 20 times a round, at least 50 in all
       --seconds S          how long each contestant is asked in a round (3)
+      --guests N           how many guests `density` deploys (10000)
       --json FILE|-        write the report as JSON to a file or to stdout
       --page               write the tables and plots into docs/performance.md
       --programs FOLDER    build nothing, measure the programs of a folder: sandbar, wasmtime, native, load, stream
@@ -53,6 +56,7 @@ Measures what is named, or everything:
 struct Options {
     rounds: usize,
     seconds: f64,
+    guests: usize,
     json: Option<PathBuf>,
     page: bool,
     /// Where the programs lie that are measured; without it they are built.
@@ -75,6 +79,7 @@ const PARTS: &[Part] = &[
     Part { name: "cli", run: cli::run },
     Part { name: "cold", run: cold::run },
     Part { name: "stream", run: stream::run },
+    Part { name: "density", run: density::run },
     Part { name: "instructions", run: instructions::run },
 ];
 
@@ -163,12 +168,21 @@ fn figures<'a>(sections: impl IntoIterator<Item = &'a Section>) -> Table {
 }
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Options> {
-    let mut options =
-        Options { rounds: 5, seconds: 3.0, json: None, page: false, programs: None, strict: false, parts: Vec::new() };
+    let mut options = Options {
+        rounds: 5,
+        seconds: 3.0,
+        guests: 10_000,
+        json: None,
+        page: false,
+        programs: None,
+        strict: false,
+        parts: Vec::new(),
+    };
     while let Some(argument) = arguments.next()? {
         match argument {
             Arg::Long("rounds") => options.rounds = arguments.value()?.parse()?,
             Arg::Long("seconds") => options.seconds = arguments.value()?.parse()?,
+            Arg::Long("guests") => options.guests = arguments.value()?.parse()?,
             Arg::Long("json") => options.json = Some(arguments.value()?.into()),
             Arg::Long("page") => options.page = true,
             Arg::Long("programs") => options.programs = Some(std::path::absolute(arguments.value()?)?),
@@ -249,9 +263,9 @@ mod tests {
     #[test]
     fn arguments() {
         let parsed = |words: &str| parse(lexopt::Parser::from_args(words.split_whitespace()));
-        let options = parsed("cli http --programs /there --rounds 2").unwrap();
+        let options = parsed("cli http --programs /there --rounds 2 --guests 300").unwrap();
         assert_eq!(options.parts.iter().map(|part| part.name).collect::<Vec<_>>(), ["cli", "http"]);
-        assert_eq!((options.programs, options.rounds), (Some("/there".into()), 2));
+        assert_eq!((options.programs, options.rounds, options.guests), (Some("/there".into()), 2, 300));
         assert_eq!(parsed("").unwrap().parts.len(), PARTS.len());
         let error = parsed("clip").err().unwrap().to_string();
         assert!(error.starts_with("there is no bench `clip`; there are inproc, "), "{error}");
