@@ -1,6 +1,7 @@
 //! The loop of a run: which connection asks when, and what came of it.
 
 use std::{
+    collections::VecDeque,
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     time::{Duration, Instant},
@@ -117,8 +118,9 @@ fn loads<'a>(plan: &'a Plan, connections: &[Connection], span: Span) -> Result<V
 struct Load<'a> {
     target: &'a Target,
     pace: Pace,
-    /// Connections without a request in flight.
-    idle: Vec<Token>,
+    /// Connections without a request in flight, the one that waits longest first: a server that spreads connections over
+    /// its threads gets the requests spread too.
+    idle: VecDeque<Token>,
     tally: Tally,
     /// The moment of the last answer, not before the end.
     answered: Instant,
@@ -150,10 +152,10 @@ impl Load<'_> {
 
     /// Has idle connections send what is due.
     fn begin_due(&mut self, now: Instant, connections: &mut [Connection], registry: &Registry) -> Result<()> {
-        while let Some(connection) = self.idle.last().and_then(|token| connections.get_mut(token.0))
+        while let Some(connection) = self.idle.front().and_then(|token| connections.get_mut(token.0))
             && let Some(due) = self.pace.take(now)
         {
-            self.idle.pop();
+            self.idle.pop_front();
             self.begin(connection, due, registry)?;
         }
         Ok(())
@@ -260,7 +262,7 @@ impl Load<'_> {
         }
         connection.asked = None;
         connection.unsent = 0;
-        self.idle.push(connection.token);
+        self.idle.push_back(connection.token);
         // The end of the connection may have come with the answer, and then brings no event of its own.
         self.look(connection, registry)
     }

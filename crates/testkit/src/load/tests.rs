@@ -90,6 +90,30 @@ fn a_rate_is_kept_and_not_exceeded() {
 }
 
 #[test]
+fn connections_take_turns() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let counts = Arc::new([const { AtomicU64::new(0) }; 5]);
+    let counted = Arc::clone(&counts);
+    // Ends with the test program.
+    thread::spawn(move || {
+        for (number, mut stream) in listener.incoming().map_while(Result::ok).enumerate() {
+            let counted = Arc::clone(&counted);
+            thread::spawn(move || {
+                while let Ok(1..) = stream.read(&mut [0; 4096]) {
+                    counted[number].fetch_add(1, Ordering::Relaxed);
+                    stream.write_all(OK.as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+    ask(Target { rate: Some(200.0), ..target(address) }).unwrap();
+    let counts: Vec<u64> = counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+    assert_eq!(counts[0], 1, "the first answer is checked over a connection of its own");
+    assert!(counts[1..].iter().all(|count| *count >= 5), "{counts:?}");
+}
+
+#[test]
 fn a_server_that_stalls_is_charged_for_what_came_meanwhile() {
     // The first question is the check before the run. One in the run stalls, and with one connection all the others wait.
     let address = serve(|asked| {
