@@ -15,10 +15,12 @@ use serde_json::json;
 use super::{
     Bound, Figure, Options, Section,
     ask::{self, Question, Started},
-    deployed::App,
+    deployed::{self, App},
     http::Load,
     median,
     peers::Peers,
+    plot,
+    plot::Bar,
     quantile,
 };
 use crate::{step, table::Table, workspace::Workspace};
@@ -51,13 +53,15 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<Section> {
     let results = json!({ "starts": starts.results, "firsts": firsts.results, "compiling": compiling.results });
     let figures = [starts.figures, firsts.figures, compiling.figures].concat();
     let tables = vec![starts.table, firsts.table, compiling.table];
-    Ok(Section { name: "cold", results, tables, plots: Vec::new(), figures })
+    let plots = vec![("cold-start", starts.plot), ("cold-first", firsts.plot), ("cold-compiling", compiling.plot)];
+    Ok(Section { name: "cold", results, tables, plots, figures })
 }
 
 /// What one of the three found.
 struct Found {
     results: serde_json::Value,
     table: Table,
+    plot: String,
     figures: Vec<Figure>,
 }
 
@@ -92,12 +96,13 @@ fn starts(workspace: &Workspace, peers: &Peers, options: &Options) -> Result<Fou
     let title = format!("From the start of the process to the first answer, {} starts each", ours.len());
     let results = contestants.map(|(name, found)| json!({ "name": name, "median_ms": middle(found), "ms": found }));
     let figures = vec![Figure::new("start to first answer", middle(&ours), " ms", Bound::AtMost(START_MS))];
-    Ok(Found { results: json!(results), table: Table::new(title, TIMES, rows.into()), figures })
+    let plot = plot_times("From the start of the process to the first answer", &contestants);
+    Ok(Found { results: json!(results), table: Table::new(title, TIMES, rows.into()), plot, figures })
 }
 
 /// The first answer of guests that have not run in this process, one after the other, over an open connection.
 fn firsts(workspace: &Workspace, peers: &Peers, options: &Options) -> Result<Found> {
-    let wasm = fs::read(workspace.path(HELLO))?;
+    let wasm = deployed::read(workspace, HELLO)?;
     let names: Vec<String> = (0..=FIRSTS).map(|number| format!("first{number}")).collect();
     let mut app = App::new(peers.home.join("cold-firsts"), "")?;
     for name in &names {
@@ -127,6 +132,7 @@ fn firsts(workspace: &Workspace, peers: &Peers, options: &Options) -> Result<Fou
     let slowest = median(rounds.iter().map(|round| quantile(round, 1.0)));
     let title = "The first call of a guest whose artifact is cached";
     let table = Table::new(title, TIMES, vec![times("sandbar", &all)]);
+    let plot = plot_times(title, &[("sandbar", &all), ("promised at most", &vec![FIRST_CALL_MS])]);
     let figures = vec![
         Figure::new("first call of a guest: median", middle(&all), " ms", Bound::AtMost(FIRST_CALL_MS)),
         Figure::new(
@@ -137,7 +143,7 @@ fn firsts(workspace: &Workspace, peers: &Peers, options: &Options) -> Result<Fou
         ),
     ];
     let results = json!({ "median_ms": middle(&all), "slowest_ms": slowest, "rounds_ms": rounds });
-    Ok(Found { results, table, figures })
+    Ok(Found { results, table, plot, figures })
 }
 
 /// One round: others' latencies without and with a guest being compiled.
@@ -159,7 +165,7 @@ struct Latency {
 
 /// Others are asked at a steady rate, and then again while a reload adds guests that were never compiled.
 fn beside_a_compiler(workspace: &Workspace, peers: &Peers, options: &Options) -> Result<Found> {
-    let (hello, large) = (fs::read(workspace.path(HELLO))?, fs::read(workspace.path(LARGE))?);
+    let (hello, large) = (deployed::read(workspace, HELLO)?, deployed::read(workspace, LARGE)?);
     let home = peers.home.join("cold-compiling");
     // What was ever compiled is forgotten.
     drop(fs::remove_dir_all(&home));
@@ -202,13 +208,21 @@ fn beside_a_compiler(workspace: &Workspace, peers: &Peers, options: &Options) ->
     }
 
     let of = |pick: fn(&Beside) -> Latency| rounds.iter().map(pick).collect::<Vec<_>>();
-    let rows = vec![latencies("quiet", &of(|round| round.quiet)), latencies("compiling", &of(|round| round.compiling))];
+    let found = [("quiet", of(|round| round.quiet)), ("compiling", of(|round| round.compiling))];
+    let rows = found.iter().map(|(name, rounds)| latencies(name, rounds)).collect();
+    let bars = found.iter().map(|(name, rounds)| {
+        let column = |column: fn(&Latency) -> f64| median(rounds.iter().map(column));
+        let values = vec![column(|round| round.p50_us), column(|round| round.p99_us), column(|round| round.p999_us)];
+        Bar { name: (*name).to_owned(), values }
+    });
+    let series = ["p50, µs", "p99, µs", "p99.9, µs"];
+    let plot = plot::bars("Another guest's requests, while guests are compiled and not", &series, bars);
     let title = format!("Another guest at {RATE} requests a second, while {guests} guests are compiled");
     let table = Table::new(title, &["", "p50", "p99", "p99.9", "errors"], rows);
     let ratio = median(rounds.iter().map(|round| round.compiling.p99_us / round.quiet.p99_us));
     let figures = vec![Figure::new("p99 beside a compiler / without", ratio, "", Bound::AtMost(DISTURBED))];
     let results = json!({ "rate": RATE, "connections": CONNECTIONS, "ratio": ratio, "rounds": rounds });
-    Ok(Found { results, table, figures })
+    Ok(Found { results, table, plot, figures })
 }
 
 /// Has the server read its app again, and asks meanwhile. Gives the latencies, and how much of the time the reload took.
@@ -242,6 +256,14 @@ const TIMES: &[&str] = &["", "median", "p90", "slowest"];
 fn times(name: &str, found: &[f64]) -> Vec<String> {
     let shown = |share| format!("{:.2} ms", quantile(found, share));
     vec![name.to_owned(), format!("{:.2} ms", middle(found)), shown(0.9), shown(1.0)]
+}
+
+fn plot_times(title: &str, contestants: &[(&str, &Vec<f64>)]) -> String {
+    let bars = contestants.iter().map(|(name, found)| {
+        let values = vec![middle(found), quantile(found, 0.9), quantile(found, 1.0)];
+        Bar { name: (*name).to_owned(), values }
+    });
+    plot::bars(title, &["median, ms", "p90", "slowest"], bars)
 }
 
 fn latencies(name: &str, rounds: &[Latency]) -> Vec<String> {

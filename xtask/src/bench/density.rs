@@ -14,6 +14,8 @@ use super::{
     deployed::App,
     median,
     peers::Peers,
+    plot,
+    plot::Bar,
     quantile,
     usage::{self, Rss},
 };
@@ -180,7 +182,11 @@ fn section(guests: usize, base: &[Rss], rounds: &[Round]) -> Section {
         Figure::new(format!("{guests} guests: first call, p99"), p99, " ms", Bound::AtMost(FIRST_CALL_MS)),
         Figure::new(format!("{guests} guests: first call, slowest"), slowest, " ms", Bound::AtMost(FIRST_CALL_MS)),
     ];
-    Section { name: "density", results, tables, plots: Vec::new(), figures }
+    let bar = |name: &str, value: f64| Bar { name: name.to_owned(), values: vec![value] };
+    let bars = [bar("own memory", anon), bar("mapped files", file), bar("promised at most", IDLE_KIB)];
+    let title = format!("{guests} guests, idle: what each has resident");
+    let plots = vec![("density", plot::bars(&title, &["KiB"], bars))];
+    Section { name: "density", results, tables, plots, figures }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::step;
+use crate::{step, workspace::Workspace};
 
 /// Guests that one `sandbar compile` gets.
 const BATCH: usize = 50;
@@ -30,6 +30,18 @@ pub(super) struct App {
     guests: Vec<PathBuf>,
 }
 
+/// Further keys of a guest's table and of its route's, as lines of TOML.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Keys<'a> {
+    pub(super) guest: &'a str,
+    pub(super) route: &'a str,
+}
+
+/// Reads a guest that is built or checked in.
+pub(super) fn read(workspace: &Workspace, path: &str) -> Result<Vec<u8>> {
+    fs::read(workspace.path(path)).with_context(|| format!("cannot read `{path}`\nhint: cargo xtask guests"))
+}
+
 impl App {
     /// Begins an app anew; `settings` are tables of its manifest.
     pub(super) fn new(folder: PathBuf, settings: &str) -> Result<App> {
@@ -39,10 +51,17 @@ impl App {
 
     /// Deploys a guest at `/NAME`.
     pub(super) fn deploy(&mut self, name: &str, wasm: &[u8]) -> Result<()> {
+        self.deploy_with(name, wasm, Keys::default())
+    }
+
+    /// Deploys a guest at `/NAME`, with more said of it.
+    pub(super) fn deploy_with(&mut self, name: &str, wasm: &[u8], keys: Keys<'_>) -> Result<()> {
         let file = self.folder.join(name).with_extension("wasm");
         fs::write(&file, distinct(wasm, name)).with_context(|| format!("cannot write `{}`", file.display()))?;
+        let Keys { guest, route } = keys;
         self.manifest.push_str(&format!(
-            "[guests.{name}]\npath = \"{name}.wasm\"\n\n[[http]]\nroute = \"/{name}\"\nguest = \"{name}\"\n\n"
+            "[guests.{name}]\npath = \"{name}.wasm\"\n{guest}\n\n\
+             [[http]]\nroute = \"/{name}\"\nguest = \"{name}\"\n{route}\n\n"
         ));
         self.guests.push(file);
         Ok(())
@@ -120,10 +139,14 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("sandbar-bench-{}", std::process::id()));
         let mut app = App::new(folder.clone(), "[pool]\nwait = \"1s\"\n\n").unwrap();
         app.deploy("g1", b"\0asm").unwrap();
+        let keys = Keys { guest: "limits = { wall = \"1s\" }", route: "export = \"x\"" };
+        app.deploy_with("g2", b"\0asm", keys).unwrap();
         app.write().unwrap();
         let manifest: toml::Table = fs::read_to_string(folder.join("sandbar.toml")).unwrap().parse().unwrap();
         assert_eq!(manifest["guests"]["g1"]["path"].as_str(), Some("g1.wasm"));
         assert_eq!(manifest["http"][0]["route"].as_str(), Some("/g1"));
+        assert_eq!(manifest["guests"]["g2"]["limits"]["wall"].as_str(), Some("1s"));
+        assert_eq!(manifest["http"][1]["export"].as_str(), Some("x"));
         assert!(folder.join("g1.wasm").is_file());
         fs::remove_dir_all(folder).unwrap();
     }

@@ -44,12 +44,20 @@ fn replaced(page: &str, part: &str, text: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::PARTS, *};
 
     #[test]
     fn only_what_is_between_the_marks_is_replaced() {
         let page = "a\n<!-- bench x -->\nold\n<!-- /bench x -->\nb\n";
         assert_eq!(replaced(page, "x", "new").unwrap(), "a\n<!-- bench x -->\nnew\n<!-- /bench x -->\nb\n");
         assert!(replaced(page, "y", "new").is_err());
+    }
+
+    #[test]
+    fn every_part_has_its_place() {
+        let page = fs::read_to_string(Workspace::find().unwrap().path(PAGE)).unwrap();
+        for part in PARTS {
+            replaced(&page, part.name, "").unwrap();
+        }
     }
 }

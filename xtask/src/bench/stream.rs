@@ -1,6 +1,6 @@
 //! A long body through a guest that sends it back: how fast, and how much of it the server holds at one time.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
 use sandbar_testkit::process::Server;
@@ -9,9 +9,11 @@ use serde_json::json;
 
 use super::{
     Bound, Figure, Options, Section,
-    deployed::App,
+    deployed::{self, App},
     median, median_ratio,
     peers::Peers,
+    plot,
+    plot::Bar,
     usage::{self, Rss},
 };
 use crate::{step, table::Table, workspace::Workspace};
@@ -61,9 +63,8 @@ struct Round {
 pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<Section> {
     let peers = Peers::find(workspace, options)?;
     let guest = workspace.path(GUEST);
-    let wasm = fs::read(&guest).with_context(|| format!("cannot read `{GUEST}`"))?;
     let mut app = App::new(peers.home.join("stream"), SETTINGS)?;
-    app.deploy("echo", &wasm)?;
+    app.deploy("echo", &deployed::read(workspace, GUEST)?)?;
     app.write()?;
     let contestants: [(&str, &dyn Fn() -> Command); 2] = [
         ("sandbar", &|| {
@@ -104,7 +105,13 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<Section> {
         ),
         Figure::new("1 GiB: memory grown by", medians(ours).grown_mib, " MiB", Bound::AtMost(GROWN_MIB)),
     ];
-    Ok(Section { name: "stream", results: results.into(), tables, plots: Vec::new(), figures })
+    let bars = contestants.iter().zip(&rounds).map(|((name, _), rounds)| {
+        let Round { mib_per_second, cpu_s, .. } = medians(rounds);
+        Bar { name: (*name).to_owned(), values: vec![mib_per_second, 1024.0 / cpu_s] }
+    });
+    let series = ["MiB a second", "MiB a second of the server's CPU"];
+    let plots = vec![("stream", plot::bars("1 GiB there and back: more is better", &series, bars))];
+    Ok(Section { name: "stream", results: results.into(), tables, plots, figures })
 }
 
 fn measure(stream: &PathBuf, command: Command) -> Result<Round> {
