@@ -22,6 +22,9 @@ use rustix::process::{Pid, kill_process};
 /// How long a server may take until it says where it listens; compiling its guests is part of it.
 pub const START_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long what a server said may take to be read after it ended. What it started may hold its stderr open for longer.
+const DRAIN_MAX: Duration = Duration::from_secs(1);
+
 /// How often a process is asked whether it ended.
 const POLL: Duration = Duration::from_millis(2);
 
@@ -48,19 +51,25 @@ pub struct Server {
     child: Child,
     address: SocketAddr,
     stderr: Arc<Mutex<String>>,
+    /// Ends when its stderr does.
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Server {
     /// Starts a server and waits for the first line on its stderr that holds `http://HOST:PORT`.
     pub fn start(mut command: Command) -> Result<Server> {
-        let (mut child, stderr, address) = launch(&mut command)?;
+        // Nobody can ask where it listens before it is known.
+        let (mut server, address) = launch(&mut command, (Ipv4Addr::UNSPECIFIED, 0).into())?;
         match wait_for_address(&address) {
-            Ok(address) => Ok(Server { child, address, stderr }),
+            Ok(address) => {
+                server.address = address;
+                Ok(server)
+            }
             Err(error) => {
                 // It may have ended by itself; then there is nothing to end.
-                let _ = child.kill();
-                let status = child.wait()?;
-                let said = stderr.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let _ = server.child.kill();
+                let status = server.child.wait()?;
+                let said = server.last_words();
                 Err(error.context(format!("`{}` did not start ({status}); it said:\n{said}", shown(&command))))
             }
         }
@@ -68,15 +77,14 @@ impl Server {
 
     /// Starts a server that is told to listen on this address, and waits for nothing.
     pub fn spawn(mut command: Command, address: SocketAddr) -> Result<Server> {
-        let (child, stderr, _) = launch(&mut command)?;
-        Ok(Server { child, address, stderr })
+        Ok(launch(&mut command, address)?.0)
     }
 
     /// Fails with what it said, where it has ended.
     pub fn ensure_runs(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
-            Some(status) => bail!("the server ended ({status}); it said:\n{}", self.stderr()),
+            Some(status) => bail!("the server ended ({status}); it said:\n{}", self.last_words()),
         }
     }
 
@@ -98,6 +106,15 @@ impl Server {
     /// What it has said on stderr until now.
     pub fn stderr(&self) -> String {
         self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What it had said when it ended: the last of it may still be on the way.
+    fn last_words(&self) -> String {
+        let start = Instant::now();
+        while self.reader.as_ref().is_some_and(|reader| !reader.is_finished()) && start.elapsed() < DRAIN_MAX {
+            thread::sleep(POLL);
+        }
+        self.stderr()
     }
 
     /// Waits until a text appears on its stderr.
@@ -202,21 +219,19 @@ pub fn free_address() -> Result<SocketAddr> {
 }
 
 /// Starts a program whose stderr is kept, and searched for an address.
-fn launch(command: &mut Command) -> Result<(Child, Arc<Mutex<String>>, Receiver<SocketAddr>)> {
+fn launch(command: &mut Command, address: SocketAddr) -> Result<(Server, Receiver<SocketAddr>)> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start `{}`", shown(command)))?;
-    let (found, address) = mpsc::channel();
+    let (found, said) = mpsc::channel();
     let stderr = Arc::<Mutex<String>>::default();
-    if let Some(pipe) = child.stderr.take() {
-        let lines = Arc::clone(&stderr);
-        // Ends when the server closes its stderr, at the latest when it ends.
-        thread::spawn(move || follow(pipe, &lines, found));
-    }
-    Ok((child, stderr, address))
+    let lines = Arc::clone(&stderr);
+    // Ends when the server closes its stderr, at the latest when it ends.
+    let reader = child.stderr.take().map(|pipe| thread::spawn(move || follow(pipe, &lines, found)));
+    Ok((Server { child, address, stderr, reader }, said))
 }
 
 fn follow(pipe: ChildStderr, lines: &Mutex<String>, found: Sender<SocketAddr>) {
