@@ -5,6 +5,7 @@
 //! for a while slows all of them.
 
 mod ask;
+mod burner;
 mod cli;
 mod cold;
 mod density;
@@ -13,6 +14,7 @@ mod http;
 mod inproc;
 mod instructions;
 mod kernels;
+mod mixed;
 mod page;
 mod peers;
 mod plot;
@@ -29,7 +31,7 @@ use serde_json::json;
 use crate::{table::Table, workspace::Workspace};
 
 pub(crate) const HELP: &str = "\
-Usage: cargo xtask bench [http|inproc|kernels|cli|cold|stream|density|instructions]... [--rounds 5] [--seconds 3]
+Usage: cargo xtask bench [http|inproc|kernels|cli|cold|mixed|stream|density|instructions]... [--rounds 5] [--seconds 3]
                          [--guests 10000] [--json FILE|-] [--page] [--programs FOLDER] [--strict]
 
 Measures what is named, or everything:
@@ -40,6 +42,8 @@ Measures what is named, or everything:
            of one call, counted by callgrind, against xtask/instructions.toml
   cli      `sandbar run` and `wasmtime run` of an empty command
   cold     firsts: the first answer of a process, the first of a guest, and others' latency while a guest is compiled
+  mixed    sixteen guests with short and long calls at fixed rates: alone, together, and beside one that burns
+           processor time; at least 100 answers of each, so a round takes minutes
   stream   1 GiB through a guest that sends it back: sandbar and wasmtime serve
   density  many guests in one process: memory, start, first calls; its first run compiles every guest, for minutes
 
@@ -78,6 +82,7 @@ const PARTS: &[Part] = &[
     Part { name: "http", run: http::run },
     Part { name: "cli", run: cli::run },
     Part { name: "cold", run: cold::run },
+    Part { name: "mixed", run: mixed::run },
     Part { name: "stream", run: stream::run },
     Part { name: "density", run: density::run },
     Part { name: "instructions", run: instructions::run },

@@ -54,6 +54,13 @@ pub(super) fn start(command: impl FnOnce(SocketAddr) -> Command, question: &Ques
     Ok(Started { server, client, took: first_byte - start })
 }
 
+/// What came back.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: String,
+    pub(super) first_byte: Instant,
+}
+
 /// A connection that stays open.
 pub(super) struct Client {
     stream: TcpStream,
@@ -76,6 +83,14 @@ impl Client {
 
     fn first_byte(&mut self, question: &Question<'_>) -> Result<Instant> {
         let Question { path, expected } = question;
+        let Answer { status, body, first_byte } = self.answer(path)?;
+        ensure!(status == 200, "`{path}` was answered with status {status}: {body}");
+        ensure!(body == *expected, "`{path}` was answered with `{body}`, expected `{expected}`");
+        Ok(first_byte)
+    }
+
+    /// Asks and takes any answer.
+    pub(super) fn answer(&mut self, path: &str) -> Result<Answer> {
         self.stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n").as_bytes())?;
         let (mut response, mut found, mut first) = (Response::default(), Vec::new(), None);
         while response.progress() != Progress::Done {
@@ -87,10 +102,8 @@ impl Client {
                 _ => response.feed(bytes, &mut |bytes| found.extend_from_slice(bytes))?,
             }
         }
-        let found = String::from_utf8_lossy(&found);
-        ensure!(response.status() == 200, "`{path}` was answered with status {}: {found}", response.status());
-        ensure!(found == *expected, "`{path}` was answered with `{found}`, expected `{expected}`");
-        first.context("the answer had no byte")
+        let body = String::from_utf8_lossy(&found).into_owned();
+        Ok(Answer { status: response.status(), body, first_byte: first.context("the answer had no byte")? })
     }
 }
 

@@ -126,16 +126,16 @@ fn native(_: &Workspace, peers: &Peers) -> Command {
 }
 
 /// What the load generator says.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct Load {
     pub(super) requests: u64,
     pub(super) errors: u64,
-    first_error: Option<String>,
-    requests_per_second: f64,
+    pub(super) first_error: Option<String>,
+    pub(super) requests_per_second: f64,
     pub(super) p50_ns: f64,
     pub(super) p99_ns: f64,
     pub(super) p999_ns: f64,
-    client_cpu_ns: f64,
+    pub(super) client_cpu_ns: f64,
 }
 
 /// One contestant in one round.

@@ -58,13 +58,17 @@ impl Rss {
     }
 }
 
+/// The cores that programs may run on.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// What the numbers were measured on.
 pub(super) fn machine() -> Value {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, model)| model);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    json!({ "cpu": model, "cores": cores, "kernel": kernel.trim(), "os": std::env::consts::OS })
+    json!({ "cpu": model, "cores": cores(), "kernel": kernel.trim(), "os": std::env::consts::OS })
 }
 
 /// A process and everything it started that still runs.
