@@ -222,8 +222,7 @@ fn write_json(path: &PathBuf, report: &serde_json::Value) -> Result<()> {
 
 /// The middle one; of an even number, the mean of the two in the middle.
 fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.into_iter().collect();
-    values.sort_by(f64::total_cmp);
+    let values = sorted(values);
     let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
     match values.len() {
         0 => f64::NAN,
@@ -234,10 +233,16 @@ fn median(values: impl IntoIterator<Item = f64>) -> f64 {
 
 /// The value that a share of all do not exceed, such as 0.99 of them; for a share of 1, the highest.
 fn quantile(values: &[f64], share: f64) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
+    let values = sorted(values.iter().copied());
     let rank = (share * values.len() as f64).ceil() as usize;
     values.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+}
+
+/// From the lowest to the highest. What is no number comes last, whatever its sign.
+fn sorted(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(|a, b| a.is_nan().cmp(&b.is_nan()).then(a.total_cmp(b)));
+    values
 }
 
 /// The median of the rounds' ratios.
@@ -263,6 +268,7 @@ mod tests {
         assert_eq!([0.0, 0.5, 0.99, 1.0].map(|share| quantile(&values, share)), [1.0, 100.0, 198.0, 200.0]);
         assert_eq!(quantile(&[7.0], 0.99), 7.0);
         assert!(quantile(&[], 0.5).is_nan());
+        assert!(quantile(&[-f64::NAN, 1.0], 1.0).is_nan(), "what was not measured is not passed over");
     }
 
     #[test]
