@@ -17,7 +17,8 @@ const GAP_PX: f64 = 12.0;
 /// Draws groups of horizontal bars, each with its value at its end.
 pub(super) fn bars(title: &str, series: &[&str], groups: impl IntoIterator<Item = Bar>) -> String {
     let groups: Vec<Bar> = groups.into_iter().collect();
-    let most = groups.iter().flat_map(|group| &group.values).copied().fold(f64::MIN_POSITIVE, f64::max);
+    let finite = groups.iter().flat_map(|group| &group.values).copied().filter(|value| value.is_finite());
+    let most = finite.fold(f64::MIN_POSITIVE, f64::max);
     let mut drawn = String::new();
     let mut y = 2.0 * GAP_PX + 2.0 * BAR_PX;
     let mut x = LABEL_PX;
@@ -31,7 +32,8 @@ pub(super) fn bars(title: &str, series: &[&str], groups: impl IntoIterator<Item 
         let middle = y + BAR_PX * group.values.len() as f64 / 2.0 + 4.0;
         text(&mut drawn, LABEL_PX - 8.0, middle, "end", &group.name);
         for (value, colour) in group.values.iter().zip(COLOURS.iter().cycle()) {
-            let length = (WIDTH_PX - LABEL_PX - 70.0) * value / most;
+            // What never ends fills the plot.
+            let length = (WIDTH_PX - LABEL_PX - 70.0) * (value / most).min(1.0);
             rect(&mut drawn, (LABEL_PX, y), (length, BAR_PX - 2.0), colour);
             text(&mut drawn, LABEL_PX + length + 4.0, y + BAR_PX - 4.0, "start", &number(*value));
             y += BAR_PX;
@@ -58,7 +60,13 @@ fn text(drawn: &mut String, x: f64, y: f64, anchor: &str, words: &str) {
 
 /// A value as short as it may be read.
 fn number(value: f64) -> String {
-    if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+    if value.is_infinite() {
+        "∞".to_owned()
+    } else if value >= 100.0 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.2}")
+    }
 }
 
 #[cfg(test)]
@@ -70,6 +78,8 @@ mod tests {
         let group = |name: &str, values: &[f64]| Bar { name: name.into(), values: values.to_vec() };
         let svg = bars("a < b", &["one", "two"], [group("x", &[1.0, 2.0]), group("y & z", &[4.0, 0.0])]);
         assert!(svg.contains("a &lt; b") && svg.contains("y &amp; z"));
+        let never = bars("a", &["one"], [group("x", &[2.0]), group("y", &[f64::INFINITY])]);
+        assert!(never.contains("∞") && never.matches("width=\"520.0\"").count() == 2, "{never}");
         assert!(svg.contains("width=\"520.0\"") && svg.contains("width=\"260.0\""), "{svg}");
     }
 }
