@@ -32,6 +32,7 @@ pub struct Meter {
     /// Levels now; unused for sums.
     level: [AtomicU64; Resource::COUNT],
     grant_calls: [AtomicU32; GrantKind::COUNT],
+    longest_run_ns: AtomicU64,
     /// 0, or the index of the resource that stopped the call plus one.
     stop: AtomicU8,
     has_denials: AtomicBool,
@@ -52,10 +53,21 @@ impl Meter {
             used: [const { AtomicU64::new(0) }; Resource::COUNT],
             level: [const { AtomicU64::new(0) }; Resource::COUNT],
             grant_calls: [const { AtomicU32::new(0) }; GrantKind::COUNT],
+            longest_run_ns: AtomicU64::new(0),
             stop: AtomicU8::new(0),
             has_denials: AtomicBool::new(false),
             denials: spin::Mutex::new(Denials::default()),
         }
+    }
+
+    /// Notes for how much processor time the call ran without giving way, in nanoseconds.
+    pub fn ran(&self, run_ns: u64) {
+        self.longest_run_ns.fetch_max(run_ns, Relaxed);
+    }
+
+    /// The most processor time that the call ran for without giving way, in nanoseconds.
+    pub fn longest_run_ns(&self) -> u64 {
+        self.longest_run_ns.load(Relaxed)
     }
 
     /// Starts over for another call of the same owner: sums at zero, levels as they are, under the same limits.
@@ -68,6 +80,7 @@ impl Meter {
             used.store(now, Relaxed);
         }
         self.grant_calls.iter().for_each(|count| count.store(0, Relaxed));
+        self.longest_run_ns.store(0, Relaxed);
         self.stop.store(0, Relaxed);
         if self.has_denials.swap(false, Relaxed) {
             *self.denials.lock() = Denials::default();

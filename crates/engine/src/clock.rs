@@ -31,6 +31,8 @@ thread_local! {
     static READ: Cell<Moment> = const { Cell::new(Moment { at_ns: 0, cpu_ns: 0 }) };
     /// When the call that the thread polls was last accounted for.
     static ACCOUNTED: Cell<Option<Moment>> = const { Cell::new(None) };
+    /// What was accounted for since the thread began to poll that call.
+    static RUN_NS: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Monotonic time in nanoseconds.
@@ -45,17 +47,31 @@ pub fn wall_ms() -> u64 {
 }
 
 /// Processor time that an outer call on this thread has not been charged for yet, if there is an outer call.
-pub(crate) struct Outer(Option<u64>);
+pub(crate) struct Outer {
+    pending_ns: Option<u64>,
+    run_ns: u64,
+}
 
 /// Starts to account this thread's processor time to a call.
 pub(crate) fn start_accounting() -> Outer {
-    let outer = ACCOUNTED.get().map(|_| account());
+    let pending_ns = ACCOUNTED.get().map(|_| account());
     ACCOUNTED.set(Some(Moment::now()));
-    Outer(outer)
+    Outer { pending_ns, run_ns: RUN_NS.replace(0) }
+}
+
+/// The processor time that was accounted for since the thread began to poll the call: how long it has not given way.
+pub(crate) fn run_ns() -> u64 {
+    RUN_NS.get()
 }
 
 /// Returns the processor time since it was last accounted for.
 pub(crate) fn account() -> u64 {
+    let used_ns = unaccounted();
+    RUN_NS.set(RUN_NS.get() + used_ns);
+    used_ns
+}
+
+fn unaccounted() -> u64 {
     let Some(accounted) = ACCOUNTED.get() else { return 0 };
     let at_ns = monotonic_ns();
     let passed_ns = at_ns.saturating_sub(accounted.at_ns);
@@ -70,7 +86,8 @@ pub(crate) fn account() -> u64 {
 
 /// Ends what [`start_accounting`] began: an outer call on this thread goes on where it was.
 pub(crate) fn stop_accounting(outer: &Outer) {
-    ACCOUNTED.set(outer.0.map(|pending_ns| {
+    RUN_NS.set(outer.run_ns);
+    ACCOUNTED.set(outer.pending_ns.map(|pending_ns| {
         let now = Moment::now();
         let earlier = |ns: u64| ns.saturating_sub(pending_ns);
         Moment { at_ns: earlier(now.at_ns), cpu_ns: earlier(now.cpu_ns) }
@@ -118,7 +135,9 @@ mod tests {
             assert!((5 * MS..8 * MS).contains(&charged), "{charged}");
             work(EXACT_NS / 10);
             assert!(account() >= EXACT_NS / 10);
+            assert!((charged..charged + MS).contains(&run_ns()), "{}", run_ns());
             stop_accounting(&outer);
+            assert_eq!(run_ns(), 0);
             work(EXACT_NS / 2);
         }
         assert_eq!(account(), 0, "no call is polled");

@@ -143,7 +143,7 @@ fn read_job() -> io::Result<(Job, Vec<u8>)> {
     Ok((serde_json::from_str(&line)?, guest))
 }
 
-fn compile(tuning: Tuning, component: bool, guest: &[u8]) -> Result<Vec<u8>, String> {
+pub(crate) fn compile(tuning: Tuning, component: bool, guest: &[u8]) -> Result<Vec<u8>, String> {
     let engine = tuning.engine(Allocation::OnDemand).map_err(|error| format!("{error:#}"))?;
     let compile =
         |bytes: &[u8]| if component { engine.precompile_component(bytes) } else { engine.precompile_module(bytes) };

@@ -13,13 +13,18 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::time::{Sleep, sleep};
 
-/// Processor time after which a call is long: it gives way at every tick, and goes on in the slow lane.
-pub(crate) const LONG_CPU_NS: u64 = 500_000;
+/// Processor time without giving way after which a call is long: it gives way at every tick, and goes on in the slow lane. A
+/// shorter one would take calls that stream for long, when the system interrupts them.
+pub(crate) const LONG_RUN_NS: u64 = 1_000_000;
+/// Where a guest usually runs longer than this, its calls start there.
+pub(crate) const LONG_USUAL_NS: u64 = 500_000;
+/// After giving way by itself so often, between two ticks that it used up, a call goes back to where it came from.
+const WAITS: u32 = 16;
 
 /// Why a call ended from outside.
 #[derive(Debug)]
@@ -34,7 +39,22 @@ pub(crate) enum Halt {
 pub(crate) enum Drive<T> {
     /// With the lane that it may move to.
     Here(Option<Driven<T>>, Option<Arc<Lane>>),
-    Away(Away<Result<T, Halt>>),
+    /// With the lane that it is in.
+    Away(Away<Left<T>>, Arc<Lane>),
+}
+
+/// How a call left the slow lane.
+pub(crate) enum Left<T> {
+    Ended(Result<T, Halt>),
+    /// It waits more than it runs by now.
+    ForWorker(Driven<T>),
+}
+
+/// A call in the slow lane.
+struct InLane<T> {
+    driven: Option<Driven<T>>,
+    /// How often it gave way by itself since a tick was over.
+    waits: u32,
 }
 
 /// Where a call starts.
@@ -74,19 +94,19 @@ impl<T: Send + 'static> Drive<T> {
         match start {
             Start::Here => Drive::Here(Some(driven), None),
             Start::HereFirst(lane) => Drive::Here(Some(driven), Some(lane)),
-            Start::Away(lane) => Drive::in_lane(driven, &lane),
+            Start::Away(lane) => Drive::in_lane(driven, lane),
         }
     }
 
     /// Whether it runs on another thread.
     pub(crate) fn is_away(&self) -> bool {
-        matches!(self, Drive::Away(_))
+        matches!(self, Drive::Away(..))
     }
 
-    fn in_lane(driven: Driven<T>, lane: &Lane) -> Drive<T> {
-        match lane.take(driven) {
-            Ok(away) => Drive::Away(away),
-            Err(driven) => Drive::Here(Some(driven), None),
+    fn in_lane(driven: Driven<T>, lane: Arc<Lane>) -> Drive<T> {
+        match lane.take(InLane { driven: Some(driven), waits: 0 }) {
+            Ok(away) => Drive::Away(away, lane),
+            Err(InLane { driven, .. }) => Drive::Here(driven, None),
         }
     }
 }
@@ -95,19 +115,42 @@ impl<T: Send + 'static> Future for Drive<T> {
     type Output = Result<T, Halt>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Drive::Here(driven, lane) = &mut *self {
-            let Some(here) = driven else { return Poll::Pending };
-            TICKED.set(false);
-            let polled = Pin::new(here).poll(cx);
-            if polled.is_ready() || !TICKED.get() {
-                return polled;
+        loop {
+            match &mut *self {
+                Drive::Here(driven, lane) => {
+                    let Some(here) = driven else { return Poll::Pending };
+                    TICKED.set(false);
+                    let polled = Pin::new(here).poll(cx);
+                    if polled.is_ready() || !TICKED.get() {
+                        return polled;
+                    }
+                    let moved = lane.take().and_then(|lane| Some((lane, driven.take()?)));
+                    let Some((lane, driven)) = moved else { return polled };
+                    *self = Drive::in_lane(driven, lane);
+                }
+                Drive::Away(away, lane) => match ready!(Pin::new(away).poll(cx)) {
+                    Some(Left::Ended(ended)) => return Poll::Ready(ended),
+                    Some(Left::ForWorker(driven)) => *self = Drive::Here(Some(driven), Some(lane.clone())),
+                    None => return Poll::Ready(Err(Halt::Panicked)),
+                },
             }
-            let Some((lane, driven)) = lane.take().and_then(|lane| Some((lane, driven.take()?))) else { return polled };
-            *self = Drive::in_lane(driven, &lane);
         }
-        match &mut *self {
-            Drive::Away(away) => Pin::new(away).poll(cx).map(|ended| ended.unwrap_or(Err(Halt::Panicked))),
-            Drive::Here(..) => Poll::Pending,
+    }
+}
+
+impl<T> Future for InLane<T> {
+    type Output = Left<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Left<T>> {
+        let Some(driven) = &mut self.driven else { return Poll::Pending };
+        TICKED.set(false);
+        if let Poll::Ready(ended) = Pin::new(driven).poll(cx) {
+            return Poll::Ready(Left::Ended(ended));
+        }
+        self.waits = if TICKED.get() { 0 } else { self.waits + 1 };
+        match if self.waits >= WAITS { self.driven.take() } else { None } {
+            Some(driven) => Poll::Ready(Left::ForWorker(driven)),
+            None => Poll::Pending,
         }
     }
 }
@@ -151,6 +194,7 @@ impl<T> Future for Driven<T> {
         let outer = clock::start_accounting();
         let polled = catch_unwind(AssertUnwindSafe(|| self.call.as_mut().poll(cx)));
         let charged = self.meter.charge(Resource::Cpu, clock::account());
+        self.meter.ran(clock::run_ns());
         clock::stop_accounting(&outer);
         match (polled, charged) {
             (Err(_), _) => Poll::Ready(Err(Halt::Panicked)),

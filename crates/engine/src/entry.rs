@@ -210,7 +210,7 @@ impl Work {
         if let Some(message) = message {
             self.log(LogLevel::Warn, &message);
         }
-        self.entry.program.took(self.meter().used(Resource::Cpu));
+        self.entry.program.ran(self.meter().longest_run_ns());
         self.draft.settle(outcome);
     }
 

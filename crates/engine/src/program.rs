@@ -3,7 +3,7 @@
 use crate::{
     artifact::{Code, Form},
     dialect,
-    drive::{LONG_CPU_NS, Start},
+    drive::{LONG_USUAL_NS, Start},
     engine::Engine,
     error::LoadError,
     inspect::Needs,
@@ -68,8 +68,8 @@ pub struct Program {
     binding: Binding,
     pool: Arc<Pool>,
     renewal: Option<Arc<Renewal>>,
-    /// Processor time of its recent calls, on average.
-    recent_cpu_ns: AtomicU64,
+    /// For how much processor time its recent calls ran without giving way, on average.
+    recent_run_ns: AtomicU64,
 }
 
 /// A guest whose imports are all provided.
@@ -114,7 +114,7 @@ impl Engine {
             binding,
             pool,
             renewal,
-            recent_cpu_ns: AtomicU64::new(0),
+            recent_run_ns: AtomicU64::new(0),
         }))
     }
 }
@@ -154,15 +154,15 @@ impl Program {
     pub(crate) fn start(&self) -> Start {
         match self.engine.lane() {
             None => Start::Here,
-            Some(lane) if self.recent_cpu_ns.load(Relaxed) > LONG_CPU_NS => Start::Away(lane),
+            Some(lane) if self.recent_run_ns.load(Relaxed) > LONG_USUAL_NS => Start::Away(lane),
             Some(lane) => Start::HereFirst(lane),
         }
     }
 
-    /// Notes how much processor time a call took. Of calls that end together some may go uncounted.
-    pub(crate) fn took(&self, cpu_ns: u64) {
-        let recent = self.recent_cpu_ns.load(Relaxed);
-        self.recent_cpu_ns.store(recent - recent / 8 + cpu_ns / 8, Relaxed);
+    /// Notes for how much processor time a call ran without giving way. Of calls that end together some may go uncounted.
+    pub(crate) fn ran(&self, run_ns: u64) {
+        let recent = self.recent_run_ns.load(Relaxed);
+        self.recent_run_ns.store(recent - recent / 8 + run_ns / 8, Relaxed);
     }
 
     /// How its sandboxes are renewed, if they can be.
