@@ -25,14 +25,10 @@ use wasmtime::{
 
 pub(crate) use {append::append, moves::Moves};
 
+use append::{MEMORY, RESET, RESTORE};
+
 /// Names what is appended. It changes with `append.rs`, so that no artifact from before is taken for one of now.
-pub(crate) const APPENDED: &[u8] = b"renewal 2";
-/// Sets the mutable globals of a module.
-const RESTORE: &str = "sandbar-restore";
-/// Sets all that can be set from inside of a component.
-const RESET: &str = "sandbar-reset";
-/// The memory.
-const MEMORY: &str = "sandbar-memory";
+pub(crate) const APPENDED: &[u8] = b"renewal 3";
 
 /// Most handles at one time in a sandbox that is renewed.
 const HANDLES_MAX: usize = 256;

@@ -11,8 +11,19 @@
 mod component;
 mod module;
 mod reset;
+mod section;
 
-use super::{MEMORY, Moves, RESET, RESTORE};
+#[cfg(test)]
+mod tests;
+
+use super::Moves;
+
+/// Sets the mutable globals of a module.
+pub(super) const RESTORE: &str = "sandbar-restore";
+/// Sets all that can be set from inside of a component.
+pub(super) const RESET: &str = "sandbar-reset";
+/// The memory.
+pub(super) const MEMORY: &str = "sandbar-memory";
 
 /// Gives a guest with what it needs to be renewed, or nothing where it can't be.
 pub(crate) fn append(component: bool, guest: &[u8]) -> Option<(Vec<u8>, Moves)> {

@@ -1,10 +1,10 @@
 //! What is appended to a component.
 
-use super::{MEMORY, Moves, RESET, RESTORE, module, reset};
+use super::{MEMORY, Moves, RESET, RESTORE, module, reset, section::End};
 use wasm_encoder::{
     Alias, CanonicalFunctionSection, CanonicalOption, Component, ComponentAliasSection, ComponentExportKind,
     ComponentExportSection, ComponentTypeSection, ComponentValType, ExportKind, InstanceSection, ModuleArg,
-    ModuleSection, PrimitiveValType, RawSection, ValType,
+    ModuleSection, PrimitiveValType, ValType,
 };
 use wasmparser::{
     CanonicalFunction, CanonicalOption as Option_, ComponentAlias, ComponentOuterAliasKind, ComponentType,
@@ -32,7 +32,7 @@ struct Counts {
 /// Appends a module that puts back what its other modules and its handles are.
 pub(super) fn append(guest: &[u8]) -> Option<(Vec<u8>, Moves)> {
     let mut parts = Parts::default();
-    let (mut component, mut moves) = (Component::new(), Moves::default());
+    let (mut component, mut moves, mut end) = (Component::new(), Moves::default(), End::OF_HEADER);
     let mut validator = Validator::new_with_features(WasmFeatures::all());
     let mut open = Vec::new();
     let mut counts = None;
@@ -52,15 +52,14 @@ pub(super) fn append(guest: &[u8]) -> Option<(Vec<u8>, Moves)> {
                 match (&payload, payload.as_section()) {
                     (Payload::ModuleSection { unchecked_range, .. }, _) => {
                         let module = parts.modules.last()?;
-                        component.section(&RawSection { id: 1, data: &module.bytes });
+                        component.section(&end.next(1, unchecked_range, &module.bytes));
                         let now = component.as_slice().len() - module.bytes.len();
                         moves.note_all(&module.moves, unchecked_range.start, now);
                     }
                     (_, Some((id, range))) => {
-                        let before = range.start;
-                        let data = guest.get(range)?;
-                        component.section(&RawSection { id, data });
-                        moves.note(before, component.as_slice().len() - data.len());
+                        let data = guest.get(range.clone())?;
+                        component.section(&end.next(id, &range, data));
+                        moves.note(range.start, component.as_slice().len() - data.len());
                     }
                     (_, None) => {}
                 }

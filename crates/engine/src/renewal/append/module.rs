@@ -1,8 +1,8 @@
 //! What is appended to a module.
 
-use super::{MEMORY, Moves, RESTORE};
+use super::{MEMORY, Moves, RESTORE, section::End};
 use std::{borrow::Cow, ops::Range};
-use wasm_encoder::{CodeSection, Encode, ExportKind, ExportSection, Function, Module, RawSection, TypeSection};
+use wasm_encoder::{CodeSection, Encode, ExportKind, ExportSection, Function, Module, TypeSection};
 use wasmparser::{BinaryReader, FunctionBody, Operator, Parser, Payload, TypeRef};
 
 /// A module with what was appended to it.
@@ -27,7 +27,8 @@ struct Found {
     /// Mutable globals, each with the bytes of its initializer.
     mutable: Vec<(u32, Range<usize>)>,
     has_exports: bool,
-    has_code: bool,
+    /// Whether it has functions of its own, and so types and code.
+    has_functions: bool,
 }
 
 /// Appends a function that sets the mutable globals, and exports of that and of the memory.
@@ -38,13 +39,13 @@ pub(super) fn append(guest: &[u8]) -> Option<Appended> {
     }
     let restores = !found.mutable.is_empty();
     let memory = found.memories > 0;
-    if (restores && !found.has_code) || (restores || memory) && !found.has_exports {
+    if (restores && !found.has_functions) || (restores || memory) && !found.has_exports {
         return None;
     }
-    let (mut module, mut moves) = (Module::new(), Moves::default());
+    let (mut module, mut moves, mut end) = (Module::new(), Moves::default(), End::OF_HEADER);
     for payload in Parser::new(0).parse_all(guest) {
         let Some((id, range)) = payload.ok()?.as_section() else { continue };
-        let (before, data) = (range.start, guest.get(range)?);
+        let (before, data) = (range.start, guest.get(range.clone())?);
         let more = match id {
             1 if restores => Some(found.restore_type()),
             3 if restores => Some(encoded(found.types)),
@@ -56,7 +57,7 @@ pub(super) fn append(guest: &[u8]) -> Option<Appended> {
             Some((count, more)) if count > 0 => Cow::Owned(extended(data, count, &more)?),
             _ => Cow::Borrowed(data),
         };
-        module.section(&RawSection { id, data: &data });
+        module.section(&end.next(id, &range, &data));
         moves.note(before, module.as_slice().len() - data.len());
     }
     Some(Appended { bytes: module.finish(), restores, memory, imports_memory: found.imports_memory, moves })
@@ -82,7 +83,10 @@ impl Found {
                     }
                 }
             }
-            Payload::FunctionSection(section) => self.functions += section.count(),
+            Payload::FunctionSection(section) => {
+                self.functions += section.count();
+                self.has_functions = section.count() > 0;
+            }
             Payload::MemorySection(section) => {
                 self.memories += section.count();
                 for memory in section {
@@ -105,7 +109,6 @@ impl Found {
                 }
             }
             Payload::ExportSection(_) => self.has_exports = true,
-            Payload::CodeSectionStart { .. } => self.has_code = true,
             Payload::CodeSectionEntry(body) => leaves_no_trace(&body)?,
             Payload::StartSection { .. } => return None,
             _ => {}
