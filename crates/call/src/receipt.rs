@@ -97,9 +97,9 @@ impl Amounts {
 
     /// What was used, or `None` for fuel that was not metered.
     pub fn get(&self, resource: Resource) -> Option<u64> {
-        match self.0[resource.index()] {
-            Self::NOT_METERED => None,
-            amount => Some(amount),
+        match (resource, self.0[resource.index()]) {
+            (Resource::Fuel, Self::NOT_METERED) => None,
+            (_, amount) => Some(amount),
         }
     }
 
@@ -174,4 +174,18 @@ impl<'de> Deserialize<'de> for Uses {
 pub(crate) enum FuelMetered {
     Yes,
     No,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The mark of fuel that was not counted stood for any amount that was not counted, and so was left out when it was written.
+    #[test]
+    fn only_fuel_is_ever_not_metered() {
+        let text = r#"{"wall_ns":18446744073709551615,"cpu_ns":1,"memory_bytes":0}"#;
+        let amounts: Amounts = serde_json::from_str(text).unwrap();
+        assert_eq!((amounts.get(Resource::Wall), amounts.get(Resource::Fuel)), (Some(u64::MAX), None));
+        assert_eq!(serde_json::to_string(&amounts).unwrap(), text);
+    }
 }
