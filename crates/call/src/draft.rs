@@ -116,7 +116,7 @@ impl Draft {
             shape: heading.shape,
             origin: heading.origin,
             sandbox,
-            outcome,
+            outcome: outcome.bounded(),
             used: Amounts::of(&self.meter, self.fuel),
             shared: shared.iter().map(|resource| resource.field().to_string()).collect(),
             grants: Uses::of(&self.meter),

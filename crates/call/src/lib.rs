@@ -40,7 +40,7 @@ pub use {
     id::{CallId, SandboxId},
     limits::Limits,
     meter::{DENIALS_MAX, Meter, Stop},
-    outcome::{Outcome, OutcomeKind, Refusal},
+    outcome::{MESSAGE_BYTES_MAX, Outcome, OutcomeKind, Refusal},
     receipt::{Amounts, Origin, RECEIPT_VERSION, Receipt, SandboxUse, Uses},
     resource::{Resource, Span, Unit},
 };

@@ -4,6 +4,9 @@ use crate::{Denial, Resource};
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
+/// The most bytes of a message in a receipt or a log record. A guest can make one of any length.
+pub const MESSAGE_BYTES_MAX: usize = 16 << 10;
+
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -123,6 +126,27 @@ impl OutcomeKind {
 }
 
 impl Outcome {
+    /// Cuts a message that is longer than [`MESSAGE_BYTES_MAX`].
+    #[must_use]
+    pub fn bounded(mut self) -> Outcome {
+        match &mut self {
+            Outcome::Failed { message, .. }
+            | Outcome::Trapped { message }
+            | Outcome::Refused { why: Refusal::Event { message } } => {
+                if message.len() > MESSAGE_BYTES_MAX {
+                    message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+                    message.push('…');
+                }
+            }
+            Outcome::Refused { why: Refusal::Grant { .. } | Refusal::Busy { .. } | Refusal::Draining }
+            | Outcome::Done
+            | Outcome::Stopped { .. }
+            | Outcome::Cancelled
+            | Outcome::Fault { .. } => {}
+        }
+        self
+    }
+
     /// The name of this outcome.
     pub const fn kind(&self) -> OutcomeKind {
         match self {
@@ -133,6 +157,23 @@ impl Outcome {
             Outcome::Refused { .. } => OutcomeKind::Refused,
             Outcome::Cancelled => OutcomeKind::Cancelled,
             Outcome::Fault { .. } => OutcomeKind::Fault,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::borrow::ToOwned;
+
+    /// A guest chose how long its message was, and with a long one its receipt was a line that no reader takes.
+    #[test]
+    fn a_message_is_bounded() {
+        let failed = |message: &str| Outcome::Failed { code: None, message: message.to_owned() };
+        let long = "é".repeat(MESSAGE_BYTES_MAX);
+        for (message, bytes) in [("short", 5), (long.as_str(), MESSAGE_BYTES_MAX + '…'.len_utf8())] {
+            let Outcome::Failed { message, .. } = failed(message).bounded() else { unreachable!() };
+            assert_eq!(message.len(), bytes);
         }
     }
 }

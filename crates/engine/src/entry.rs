@@ -199,6 +199,7 @@ impl Work {
 
     /// Ends the call: one receipt, and one log record where it did not end well.
     pub(crate) fn settle(self, outcome: Outcome) {
+        let outcome = outcome.bounded();
         let message = match &outcome {
             Outcome::Done | Outcome::Cancelled => None,
             Outcome::Failed { message, .. } => Some(format!("failed: {message}")),
