@@ -1,5 +1,7 @@
 //! JSON: reading within bounds, and writing.
 
+mod bounds;
+
 use super::{
     DEPTH_MAX, JSON_BYTES_MAX, VALUES_MAX, ValueErrorKind,
     error::{Mismatch, excerpt},
@@ -7,6 +9,7 @@ use super::{
     text::{Bounded, Unwritable},
     wit::type_text,
 };
+use bounds::Bounds;
 use serde_json::Value;
 use std::{borrow::Cow, fmt::Write};
 use wasmtime::component::{Type, Val};
@@ -15,39 +18,15 @@ use wasmtime::component::{Type, Val};
 /// written as a string.
 const EXACT_MAX: u64 = 1 << 53;
 
+const BOUNDS: Bounds = Bounds { bytes: JSON_BYTES_MAX, depth: DEPTH_MAX, values: VALUES_MAX };
+
 /// Parses JSON. Its length, depth and count of values are checked before anything is built.
 pub(super) fn parse(text: &[u8]) -> Result<Value, Mismatch> {
-    check_bounds(text)?;
+    BOUNDS.check(text).map_err(|expected| Mismatch::new(ValueErrorKind::TooLarge, expected, "more"))?;
     serde_json::from_slice(text).map_err(|error| {
         let found = format!("{} ({error})", excerpt(&String::from_utf8_lossy(text.get(..256).unwrap_or(text))));
         Mismatch::new(ValueErrorKind::Syntax, "JSON", found)
     })
-}
-
-fn check_bounds(text: &[u8]) -> Result<(), Mismatch> {
-    let too_large = |expected: String| Err(Mismatch::new(ValueErrorKind::TooLarge, expected, "more"));
-    if text.len() > JSON_BYTES_MAX {
-        return too_large(format!("at most {JSON_BYTES_MAX} bytes of JSON"));
-    }
-    let (mut depth, mut values, mut in_string) = (0usize, 1usize, false);
-    let mut bytes = text.iter();
-    while let Some(byte) = bytes.next() {
-        match (byte, in_string) {
-            (b'"', _) => in_string = !in_string,
-            (b'\\', true) => _ = bytes.next(),
-            (b'[' | b'{', false) => {
-                depth += 1;
-                values += 1;
-            }
-            (b']' | b'}', false) => depth = depth.saturating_sub(1),
-            (b',', false) => values += 1,
-            _ => {}
-        }
-        if depth > DEPTH_MAX {
-            return too_large(format!("JSON at most {DEPTH_MAX} levels deep"));
-        }
-    }
-    if values > VALUES_MAX { too_large(format!("at most {VALUES_MAX} values in one call")) } else { Ok(()) }
 }
 
 impl<'a> Form<'a> for &'a Value {
