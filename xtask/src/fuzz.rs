@@ -4,7 +4,12 @@
 //! stable rustc keeps back, the address sanitizer, is let through by `RUSTC_BOOTSTRAP`. It is there for more than memory:
 //! it tells libFuzzer what `memcmp` compared, and without that no target gets past its first keyword.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::PathBuf,
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use lexopt::{Arg, ValueExt};
@@ -18,10 +23,16 @@ Usage: cargo xtask fuzz [TARGET]... [--seconds 60]
 Builds the fuzz targets in fuzz/ and runs those that are named, or all, each for so long. Seeds are read from
 fuzz/seeds/TARGET. Inputs that reach new code are kept in the target folder, and so is one that fails; its path is told.
 
+`differential` is one more: modules at random give in Sandbar what they give in another engine. It needs no other build
+than the tests, and tells the seed of a module that differs.
+
       --seconds S   how long each runs (60)
 ";
 
 const MANIFEST: &str = "fuzz/Cargo.toml";
+
+/// A test that takes more seeds than the few of a usual run.
+const DIFFERENTIAL: &str = "differential";
 
 /// Coverage of edges, counted inline, with comparisons traced: what libFuzzer steers by.
 const FLAGS: &[&str] = &[
@@ -47,7 +58,8 @@ struct Options {
 
 pub(crate) fn run(workspace: &Workspace, arguments: lexopt::Parser) -> Result<()> {
     let options = parse(arguments)?;
-    let known = targets(workspace)?;
+    let mut known = targets(workspace)?;
+    known.push(DIFFERENTIAL.to_owned());
     if let Some(unknown) = options.targets.iter().find(|target| !known.contains(target)) {
         bail!("there is no fuzz target `{unknown}`; there are {}", known.join(", "));
     }
@@ -55,10 +67,17 @@ pub(crate) fn run(workspace: &Workspace, arguments: lexopt::Parser) -> Result<()
 
     let mut steps = Steps::default();
     let host = workspace.rustc("host")?;
-    steps.take("build fuzz targets", || step::run(&mut build_command(workspace, &host)))?;
+    if chosen.iter().any(|target| target != DIFFERENTIAL) {
+        steps.take("build fuzz targets", || step::run(&mut build_command(workspace, &host)))?;
+    }
+    if chosen.iter().any(|target| target == DIFFERENTIAL) {
+        steps.take("build differential", || step::run(differential(workspace).arg("--no-run")))?;
+    }
     for target in &chosen {
-        let mut command = fuzz_command(workspace, &host, target)?;
-        command.arg(format!("-max_total_time={}", options.seconds));
+        let mut command = match target.as_str() {
+            DIFFERENTIAL => differential_command(workspace, options.seconds)?,
+            target => fuzz_command(workspace, &host, target, options.seconds)?,
+        };
         steps.take("fuzz", || step::run(&mut command).with_context(|| format!("`{target}` found something")))?;
     }
     steps.report();
@@ -115,17 +134,35 @@ fn build_command(workspace: &Workspace, host: &str) -> Command {
     command
 }
 
-fn fuzz_command(workspace: &Workspace, host: &str, target: &str) -> Result<Command> {
+fn fuzz_command(workspace: &Workspace, host: &str, target: &str, seconds: u64) -> Result<Command> {
     let corpus = folder(workspace).join("corpus").join(target);
     let artifacts = folder(workspace).join("artifacts").join(target);
     fs::create_dir_all(&corpus)?;
     fs::create_dir_all(&artifacts)?;
+    let temporary = folder(workspace).join("temporary");
+    fs::create_dir_all(&temporary)?;
 
     let mut command = Command::new(folder(workspace).join(host).join("release").join(target));
     // Rust's own statics look like duplicates to the sanitizer.
     command.current_dir(&workspace.root).env("ASAN_OPTIONS", "detect_odr_violation=0").args(LIMITS);
+    command.env("TMPDIR", temporary);
+    command.arg(format!("-max_total_time={seconds}"));
     command.arg(format!("-artifact_prefix={}/", artifacts.display())).arg(corpus);
     let seeds = workspace.path("fuzz/seeds").join(target);
     command.args(seeds.is_dir().then_some(seeds));
+    Ok(command)
+}
+
+fn differential(workspace: &Workspace) -> Command {
+    let mut command = workspace.cargo("test");
+    command.args(["--package", "sandbar-engine", "--test", DIFFERENTIAL]);
+    command
+}
+
+/// Begins with a seed that no run has begun with, and goes on until the time is over.
+fn differential_command(workspace: &Workspace, seconds: u64) -> Result<Command> {
+    let first = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+    let mut command = differential(workspace);
+    command.env("SANDBAR_SEEDS", format!("{first}..")).env("SANDBAR_SECONDS", seconds.to_string());
     Ok(command)
 }
