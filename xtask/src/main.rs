@@ -13,6 +13,7 @@ mod guests;
 mod hostile;
 mod install;
 mod release;
+mod simulate;
 mod step;
 mod table;
 mod test;
@@ -65,6 +66,12 @@ const COMMANDS: &[Command] = &[
         about: "build the fuzz targets and run each for a while",
         help: fuzz::HELP,
         run: fuzz::run,
+    },
+    Command {
+        name: "simulate",
+        about: "run seeds of the simulator against the engine",
+        help: simulate::HELP,
+        run: simulate::run,
     },
     Command {
         name: "release",

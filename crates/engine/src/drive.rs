@@ -33,6 +33,8 @@ pub(crate) enum Halt {
     Stopped(Stop),
     /// The host panicked.
     Panicked,
+    /// The host is ending.
+    Ended,
 }
 
 /// A call that runs, on the thread that polls it or in the slow lane. Drop it to cancel.
@@ -129,9 +131,9 @@ impl<T: Send + 'static> Future for Drive<T> {
                     *self = Drive::in_lane(driven, lane);
                 }
                 Drive::Away(away, lane) => match ready!(Pin::new(away).poll(cx)) {
-                    Some(Left::Ended(ended)) => return Poll::Ready(ended),
-                    Some(Left::ForWorker(driven)) => *self = Drive::Here(Some(driven), Some(lane.clone())),
-                    None => return Poll::Ready(Err(Halt::Panicked)),
+                    Ok(Left::Ended(ended)) => return Poll::Ready(ended),
+                    Ok(Left::ForWorker(driven)) => *self = Drive::Here(Some(driven), Some(lane.clone())),
+                    Err(halt) => return Poll::Ready(Err(halt)),
                 },
             }
         }

@@ -62,6 +62,14 @@ impl Engine {
     /// # Errors
     /// The cache's folder can't be used, or no thread can be started.
     pub fn new(config: EngineConfig) -> Result<Engine, LoadError> {
+        Engine::with_resolver(config, Arc::new(SystemResolver::default()))
+    }
+
+    /// Sets an engine up whose guests look names up here, so that a test can be the name server.
+    ///
+    /// # Errors
+    /// As [`Engine::new`].
+    pub fn with_resolver(config: EngineConfig, resolver: Arc<dyn Resolver>) -> Result<Engine, LoadError> {
         let setup = |error: std::io::Error| LoadError::Setup(error.to_string());
         let artifacts = config
             .cache
@@ -83,8 +91,8 @@ impl Engine {
             tuning: Mutex::new(()),
             artifacts,
             ticker,
-            resolver: Arc::new(SystemResolver::default()),
-            http: HttpClient::system(),
+            http: HttpClient::resolving(resolver.clone()),
+            resolver,
             room,
             lane,
         })))

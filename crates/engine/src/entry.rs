@@ -194,6 +194,7 @@ impl Work {
             Ok(ended) => ended,
             Err(Halt::Stopped(stop)) => Ended::with(Outcome::Stopped { limit: stop.0 }),
             Err(Halt::Panicked) => Ended::with(self.fault("the host panicked")),
+            Err(Halt::Ended) => Ended::with(Outcome::Cancelled),
         }
     }
 

@@ -5,6 +5,7 @@
 //! slow lane, and the calls of a guest that usually takes long start there. Its threads have a lower priority than the workers:
 //! the system interrupts them when a worker has something to do, within microseconds, which no scheme of yielding can.
 
+use crate::drive::Halt;
 use std::{
     future::Future,
     pin::Pin,
@@ -100,13 +101,14 @@ impl Drop for Lane {
 }
 
 impl<T> Future for Away<T> {
-    /// `None` if it ended without a result.
-    type Output = Option<T>;
+    type Output = Result<T, Halt>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, Halt>> {
         match &mut self.0 {
-            Some(task) => Pin::new(task).poll(cx).map(Result::ok),
-            None => Poll::Ready(None),
+            Some(task) => {
+                Pin::new(task).poll(cx).map_err(|why| if why.is_panic() { Halt::Panicked } else { Halt::Ended })
+            }
+            None => Poll::Ready(Err(Halt::Ended)),
         }
     }
 }

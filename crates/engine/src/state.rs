@@ -6,7 +6,7 @@ use crate::{
     drive::{LONG_RUN_NS, ticked},
     limiter::Limiter,
     outgoing::Outgoing,
-    stdio::{Input, LogStream, Pipe},
+    stdio::{Input, LogStream, Pipe, Read},
     tap::Tap,
 };
 use sandbar_call::{Body, Meter, Resource};
@@ -84,7 +84,7 @@ impl State {
         self.network.forget();
         self.files = Files::new(&self.grants);
         self.stdin.turn(Body::Empty);
-        self.stdout.turn(false);
+        self.stdout.turn(Read::Never);
         self.limiter.refused = None;
         self.deadline_ns = u64::MAX;
         self.ticks = Ticks::Yield;

@@ -12,7 +12,7 @@ pub(crate) use log::LogStream;
 pub use log::escape;
 pub(crate) use log::is_unsafe;
 pub use log::{Log, LogLevel, LogRecord};
-pub(crate) use output::{Output, Pipe};
+pub(crate) use output::{Output, Pipe, Read};
 
 /// Bytes that a guest may have written to a stream and nobody has read yet, before it has to wait.
 pub(crate) const PIPE_BYTES: usize = 256 << 10;

@@ -8,6 +8,7 @@ use crate::{
     outcome::exited,
     program::{Program, Streams},
     sandbox::Sandbox,
+    stdio::Read,
 };
 use bytes::Bytes;
 use sandbar_call::{Body, Outcome, Reply, Stdio};
@@ -59,7 +60,7 @@ impl AsyncCall<Bytes> for CommandCall {
     async fn call(self, _: &Program, sandbox: &mut Sandbox) -> Result<Ended<Bytes>> {
         let state = sandbox.store.data();
         state.stdin.turn(self.input);
-        state.stdout.turn(self.whole_output);
+        state.stdout.turn(if self.whole_output { Read::AtTheEnd } else { Read::Meanwhile });
         let ended = run_entry(&self.entry.target, sandbox).await;
         let outcome = match ended {
             Ok(Ok(())) => Outcome::Done,

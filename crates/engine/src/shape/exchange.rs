@@ -180,8 +180,12 @@ impl Exchange {
                 None => return Poll::Ready(None),
                 Some(Ok(frame)) => frame,
                 Some(Err(error)) => {
-                    let message = format!("the body of the answer broke off: {error}");
-                    return Poll::Ready(Some(Err(Outcome::Failed { code: None, message })));
+                    // A guest that is stopped drops its body, which is seen first where it runs on another thread.
+                    let broke = || format!("the body of the answer broke off: {error}");
+                    return Poll::Ready(Some(Err(match work.meter().stopped() {
+                        Some(stop) => Outcome::Stopped { limit: stop.0 },
+                        None => Outcome::Failed { code: None, message: broke() },
+                    })));
                 }
             };
             let Some(data) = frame.data_ref() else { return Poll::Ready(Some(Ok(frame))) };

@@ -5,7 +5,7 @@ use crate::{
     entry::{AsyncCall, Ended, Inner, Work},
     program::{Program, Streams},
     sandbox::Sandbox,
-    stdio::LogLevel,
+    stdio::{LogLevel, Read},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
@@ -63,7 +63,7 @@ impl AsyncCall<Bytes> for FunctionCall {
     async fn call(self, _: &Program, sandbox: &mut Sandbox) -> Result<Ended<Bytes>> {
         let state = sandbox.store.data();
         state.stdin.turn(self.input);
-        state.stdout.turn(true);
+        state.stdout.turn(Read::AtTheEnd);
         let function = core_function(&self.entry.target, sandbox)?;
         let code = if let Ok(function) = function.typed::<(), i32>(&sandbox.store) {
             function.call_async(&mut sandbox.store, ()).await?

@@ -27,16 +27,27 @@ pub(crate) struct Pipe(Arc<Mutex<Queue>>);
 struct Queue {
     chunks: VecDeque<Bytes>,
     bytes: usize,
-    /// Without a bound, for answers that are only known when the guest has ended; the output limit bounds them.
-    unbounded: bool,
+    read: Read,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
 
+/// When a pipe is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// Never: the answer is another one. What is written is charged and dropped.
+    #[default]
+    Never,
+    /// While the guest runs, which waits where the pipe is full.
+    Meanwhile,
+    /// When the guest has ended. The output limit bounds what it holds.
+    AtTheEnd,
+}
+
 impl Pipe {
     /// Empties the pipe for the next call.
-    pub(crate) fn turn(&self, unbounded: bool) {
-        *self.queue() = Queue { unbounded, ..Queue::default() };
+    pub(crate) fn turn(&self, read: Read) {
+        *self.queue() = Queue { read, ..Queue::default() };
     }
 
     /// The next chunk, or `None` when nothing is there now.
@@ -79,11 +90,17 @@ impl Pipe {
 
     fn room(&self) -> usize {
         let queue = self.queue();
-        if queue.unbounded { PIPE_BYTES } else { PIPE_BYTES.saturating_sub(queue.bytes) }
+        match queue.read {
+            Read::Meanwhile => PIPE_BYTES.saturating_sub(queue.bytes),
+            Read::Never | Read::AtTheEnd => PIPE_BYTES,
+        }
     }
 
     fn push(&self, bytes: Bytes) {
         let mut queue = self.queue();
+        if queue.read == Read::Never {
+            return;
+        }
         queue.bytes += bytes.len();
         queue.chunks.push_back(bytes);
         if let Some(reader) = queue.reader.take() {

@@ -4,6 +4,7 @@ use crate::world::{MS, World, block_on, command, get, shown, stdin, typed};
 use futures::FutureExt;
 use http_body_util::BodyExt;
 use sandbar_call::{Body, Event, GrantKind, Outcome, OutcomeKind, Receipt, Refusal, Reply, Resource};
+use sandbar_engine::Policy;
 use std::time::Duration;
 
 const SPIN: &str = r#"(module (func (export "f") (loop (br 0))))"#;
@@ -183,6 +184,26 @@ fn a_client_is_told_nothing_of_a_failure() {
         "failed fuel=12 memory_bytes=65536 instances=1 output_bytes=6 log_bytes=5 out_bytes=11 stdio:2"
     );
     assert_eq!(bound.log(), ["told", "failed: returned 3"]);
+}
+
+/// Nobody reads the stdout of a typed export. What it wrote was kept, and it waited for ever once that was too much.
+#[test]
+fn what_nobody_reads_holds_nobody_up() {
+    let says = r#"(module
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 2)
+        (data (i32.const 0) "\00\01\00\00\00\00\01\00")
+        (func (export "say") (param i32) (result i32)
+            (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))"#;
+    for policy in [Policy::Fresh, Policy::Held] {
+        let bound = World::default().policy(policy).with(Resource::Wall, 2_000 * MS).bind(says);
+        block_on(async {
+            for _ in 0..20 {
+                assert!(matches!(bound.run(typed(&["0"])).await, Reply::Value(errno) if errno == "0"));
+                assert_eq!(bound.receipt().used.get(Resource::Output), Some(65_536 + 1));
+            }
+        });
+    }
 }
 
 #[test]

@@ -3,9 +3,16 @@
 use crate::world::{MS, World, block_on, command, get, shown, typed};
 use futures::future::join_all;
 use http_body_util::BodyExt;
-use sandbar_call::{Outcome, Reply, Resource};
+use sandbar_call::{GrantKind, Outcome, Reply, Resource};
 use sandbar_engine::Allocation;
-use std::time::Duration;
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{Ipv4Addr, TcpListener},
+    path::Path,
+    thread,
+    time::Duration,
+};
 
 /// Adds up to its argument, a few milliseconds for some millions.
 const SUMS: &str = r#"(module (memory 1) (func (export "sum") (param i32) (result i64) (local $sum i64)
@@ -93,4 +100,53 @@ fn an_answer_from_there_streams() {
     });
     assert!(bound.receipts().iter().all(|receipt| receipt.outcome == Outcome::Done));
     assert!(matches!(bound.call(command("")).0, Reply::Exit { code: 0, .. }));
+}
+
+/// An engine ends its lane, and whoever waits for a call there was told that the host had failed.
+#[test]
+fn what_runs_there_when_the_engine_ends_was_cancelled() {
+    let bound = pooled().bind(SPIN);
+    let calls = thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(60));
+            bound.engine.end(Duration::ZERO);
+        });
+        block_on(join_all((0..2).map(|_| bound.run(typed(&[])))))
+    });
+    assert!(calls.iter().all(|reply| matches!(reply, Reply::Ended(Outcome::Cancelled))), "{calls:?}");
+    assert!(bound.receipts().iter().all(|receipt| receipt.outcome == Outcome::Cancelled));
+}
+
+/// A guest that is stopped in the middle of its answer drops it. Seen before its end, that was taken for the guest's own doing.
+#[test]
+fn what_is_stopped_there_was_stopped_whatever_becomes_of_its_answer() {
+    const ANSWER_BYTES: usize = 1 << 20;
+    const CALLS: usize = 30;
+    let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guests/target/sandbar/echo-http.wasm");
+    let guest = fs::read(guest).unwrap_or_else(|error| panic!("{error}; `cargo xtask guests` builds it"));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let server = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 1024]);
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {ANSWER_BYTES}\r\n\r\n");
+            // The guest goes away in the middle.
+            let _ = stream.write_all(&[head.as_bytes(), &[b'x'; ANSWER_BYTES]].concat());
+        }
+    });
+    let grants = vec![(GrantKind::Http, &*server.clone().leak())].leak();
+    let world = World { grants, ..pooled() }.with(Resource::Wall, 2_000 * MS).with(Resource::BytesIn, 100_000);
+    let bound = world.with(Resource::Cpu, 50 * MS).bind(guest);
+    // One that takes long, so that those after it start in the lane.
+    block_on(bound.run(get("/spin")));
+    assert_eq!(bound.receipt().outcome, Outcome::Stopped { limit: Resource::Cpu });
+    for _ in 0..CALLS {
+        block_on(async {
+            if let Reply::Http(answer) = bound.run(get(&format!("/fetch?url={server}/"))).await {
+                assert!(answer.into_body().collect().await.is_err());
+            }
+        });
+        assert_eq!(bound.receipt().outcome, Outcome::Stopped { limit: Resource::BytesIn });
+    }
 }

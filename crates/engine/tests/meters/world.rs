@@ -61,13 +61,13 @@ impl World {
         self
     }
 
-    /// Binds a guest that is given as text.
-    pub(crate) fn bind(&self, text: &str) -> Bound {
-        self.try_bind(text).unwrap()
+    /// Binds a guest that is given as text, or as it was built.
+    pub(crate) fn bind(&self, guest: impl AsRef<[u8]>) -> Bound {
+        self.try_bind(guest).unwrap()
     }
 
-    pub(crate) fn try_bind(&self, text: &str) -> Result<Bound, LoadError> {
-        let guest = Guest::from_bytes("guest", text.as_bytes().to_vec())?;
+    pub(crate) fn try_bind(&self, guest: impl AsRef<[u8]>) -> Result<Bound, LoadError> {
+        let guest = Guest::from_bytes("guest", guest.as_ref().to_vec())?;
         let mut grants = Grants::default();
         for (kind, entry) in self.grants {
             grants.add(*kind, entry)?;
@@ -82,13 +82,15 @@ impl World {
             log: log.clone(),
         };
         let config = EngineConfig { allocation: self.allocation, cache: None, compiler: Compiler::InProcess };
-        let entry = Engine::new(config)?.bind(&guest, binding)?.entry(&guest, self.choice.clone())?;
-        Ok(Bound { entry, receipts: Arc::default(), log })
+        let engine = Engine::new(config)?;
+        let entry = engine.bind(&guest, binding)?.entry(&guest, self.choice.clone())?;
+        Ok(Bound { engine, entry, receipts: Arc::default(), log })
     }
 }
 
 /// A guest that is ready to be called.
 pub(crate) struct Bound {
+    pub(crate) engine: Engine,
     pub(crate) entry: Entry,
     receipts: Arc<Mutex<Vec<Receipt>>>,
     log: Arc<Kept>,

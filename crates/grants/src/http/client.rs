@@ -58,7 +58,12 @@ impl HttpClient {
 
     /// Resolves names and trusts authorities as the host does; see [`Tls::system`].
     pub fn system() -> HttpClient {
-        HttpClient { resolver: Arc::new(SystemResolver::default()), tls: None }
+        HttpClient::resolving(Arc::new(SystemResolver::default()))
+    }
+
+    /// Resolves names as given, and trusts authorities as the host does.
+    pub fn resolving(resolver: Arc<dyn Resolver>) -> HttpClient {
+        HttpClient { resolver, tls: None }
     }
 
     /// Sends a request that `grant` allows and returns the response as soon as its head is there, with the future that moves
