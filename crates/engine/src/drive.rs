@@ -150,7 +150,8 @@ impl<T> Future for InLane<T> {
             return Poll::Ready(Left::Ended(ended));
         }
         self.waits = if TICKED.get() { 0 } else { self.waits + 1 };
-        match if self.waits >= WAITS { self.driven.take() } else { None } {
+        let waits_enough = self.waits >= WAITS;
+        match self.driven.take_if(|_| waits_enough) {
             Some(driven) => Poll::Ready(Left::ForWorker(driven)),
             None => Poll::Pending,
         }

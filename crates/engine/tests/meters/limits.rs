@@ -135,7 +135,7 @@ fn floods_stop_at_their_limit() {
         [(1, Resource::Output, "output_bytes=2500"), (2, Resource::Log, "log_bytes=2500"), (1, Resource::BytesOut, "")]
     {
         let world = World::default().with(resource, 2500);
-        let (_, receipt) = world.bind(&floods(descriptor)).call(command(""));
+        let (_, receipt) = world.bind(floods(descriptor)).call(command(""));
         assert_eq!(receipt.outcome, stopped(resource));
         assert_eq!(receipt.used.get(resource), Some(2500));
         assert!(shown(&receipt).contains(field), "{receipt:?}");
