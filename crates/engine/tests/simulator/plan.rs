@@ -422,7 +422,7 @@ impl CliAsk {
             10 => CliAsk::Mkdir(path(random)),
             11 => CliAsk::Rm(path(random)),
             12 => CliAsk::Rename(path(random), path(random)),
-            13 => CliAsk::Symlink(*random.pick(&["a", "..", "/etc", "../../outside"]), path(random)),
+            13 => CliAsk::Symlink(random.pick::<&str>(&["a", "..", "/etc", "../../outside"]), path(random)),
             14 => CliAsk::OpenMany(path(random), random.skewed(1..=100) as u32),
             15 | 16 => {
                 let manners: Vec<_> = Manner::ALL.iter().copied().filter(|manner| endless || manner.ends()).collect();

@@ -109,7 +109,7 @@ impl FileStep {
             12 => What::Unlink,
             13 => What::Rename { folder: folder(random), path: path(random) },
             14 => What::Link { folder: folder(random), path: path(random) },
-            _ => What::Symlink(*random.pick::<&str>(TARGETS)),
+            _ => What::Symlink(random.pick::<&str>(TARGETS)),
         };
         FileStep { folder: folder(random), path: path(random), what }
     }

@@ -96,11 +96,11 @@ impl<'a> Walk<'a> {
             Step::Args | Step::Env | Step::Clock | Step::Storm(_) => true,
             Step::Grow(pages) => {
                 let most = self.steps.pages_max.map_or(65_536, u64::from);
-                self.pages = self.grows(Resource::Memory, self.pages, u64::from(*pages), 65_536, most);
+                self.pages = self.grows(Resource::Memory, self.pages, u64::from(*pages), most);
                 true
             }
             Step::GrowTable(by) => {
-                self.elements = self.grows(Resource::Tables, self.elements, u64::from(*by), 1, u64::MAX);
+                self.elements = self.grows(Resource::Tables, self.elements, u64::from(*by), u64::MAX);
                 true
             }
             Step::Stdout(bytes) => {
@@ -153,9 +153,10 @@ impl<'a> Walk<'a> {
         self.holds(Resource::BytesIn, self.bytes_in) && self.holds(Resource::BytesOut, self.bytes_out)
     }
 
-    /// Grows something by so many units, each of so many bytes or elements. Beyond the module's own maximum it fails, and no
-    /// limit is to blame.
-    fn grows(&mut self, resource: Resource, now: Span, by: u64, unit: u64, module_most: u64) -> Span {
+    /// Grows a memory by so many pages, or a table by so many elements. Beyond the module's own maximum it fails, and no limit
+    /// is to blame.
+    fn grows(&mut self, resource: Resource, now: Span, by: u64, module_most: u64) -> Span {
+        let unit = if resource == Resource::Memory { 65_536 } else { 1 };
         let limit = self.tenant.limit(resource).unwrap_or(u64::MAX);
         let is_known = now.least == now.most;
         let then = now.least + by;
