@@ -241,6 +241,7 @@ impl Program {
             fuel: None,
             piped: !streams.host,
             streams_moved: false,
+            seed: None,
             memory: None,
             tap_holders: 0,
         };

@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) piped: bool,
     /// Whether descriptors of WASI 0.1 may no longer mean what they meant in the beginning.
     pub(crate) streams_moved: bool,
+    /// The seed for what needs no secret, once the guest asked for it.
+    pub(crate) seed: Option<(u64, u64)>,
     /// The memory of a core module.
     pub(crate) memory: Option<Memory>,
     /// How many held the tap in the beginning.
@@ -85,6 +87,7 @@ impl State {
         self.files = Files::new(&self.grants);
         self.stdin.turn(Body::Empty);
         self.stdout.turn(Read::Never);
+        self.seed = None;
         self.limiter.refused = None;
         self.deadline_ns = u64::MAX;
         self.ticks = Ticks::Yield;

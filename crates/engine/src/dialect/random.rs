@@ -1,7 +1,7 @@
 //! Random numbers of components: the secure ones by grant.
 //!
 //! The insecure ones come from the same source. A generator of the sandbox's own would be one more thing that a call leaves
-//! behind for the next, and is no faster.
+//! behind for the next, and is no faster. A seed stays the same as long as the call's sandbox does.
 
 use super::random_granted;
 use crate::state::State;
@@ -27,7 +27,14 @@ pub(crate) fn link(linker: &mut Linker<State>, version: &str, seed: &str) -> Res
     })?;
     insecure.func_wrap("get-insecure-random-u64", |mut store: Store<'_>, (): ()| Ok((number(&mut store)?,)))?;
     let mut seeds = linker.instance(&format!("wasi:random/insecure-seed@{version}"))?;
-    seeds.func_wrap(seed, |mut store: Store<'_>, (): ()| Ok(((number(&mut store)?, number(&mut store)?),)))
+    seeds.func_wrap(seed, |mut store: Store<'_>, (): ()| {
+        let seed = match store.data().seed {
+            Some(seed) => seed,
+            None => (number(&mut store)?, number(&mut store)?),
+        };
+        store.data_mut().seed = Some(seed);
+        Ok((seed,))
+    })
 }
 
 fn number(store: &mut Store<'_>) -> Result<u64> {
