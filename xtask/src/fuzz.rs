@@ -18,7 +18,7 @@ use serde::Deserialize;
 use crate::{step, step::Steps, workspace::Workspace};
 
 pub(crate) const HELP: &str = "\
-Usage: cargo xtask fuzz [TARGET]... [--seconds 60]
+Usage: cargo xtask fuzz [TARGET]... [--seconds 60] [--seed N]
 
 Builds the fuzz targets in fuzz/ and runs those that are named, or all, each for so long. Seeds are read from
 fuzz/seeds/TARGET. Inputs that reach new code are kept in the target folder, and so is one that fails; its path is told.
@@ -27,6 +27,7 @@ fuzz/seeds/TARGET. Inputs that reach new code are kept in the target folder, and
 than the tests, and tells the seed of a module that differs.
 
       --seconds S   how long each runs (60)
+      --seed N      what randomness begins with, so that two runs take the same inputs; without it, each takes new ones
 ";
 
 const MANIFEST: &str = "fuzz/Cargo.toml";
@@ -54,6 +55,7 @@ const LIMITS: &[&str] = &["-timeout=20", "-rss_limit_mb=2048"];
 struct Options {
     targets: Vec<String>,
     seconds: u64,
+    seed: Option<u32>,
 }
 
 pub(crate) fn run(workspace: &Workspace, arguments: lexopt::Parser) -> Result<()> {
@@ -63,7 +65,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: lexopt::Parser) -> Result<()
     if let Some(unknown) = options.targets.iter().find(|target| !known.contains(target)) {
         bail!("there is no fuzz target `{unknown}`; there are {}", known.join(", "));
     }
-    let chosen = if options.targets.is_empty() { known } else { options.targets };
+    let chosen = if options.targets.is_empty() { known } else { options.targets.clone() };
 
     let mut steps = Steps::default();
     let host = workspace.rustc("host")?;
@@ -75,8 +77,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: lexopt::Parser) -> Result<()
     }
     for target in &chosen {
         let mut command = match target.as_str() {
-            DIFFERENTIAL => differential_command(workspace, options.seconds)?,
-            target => fuzz_command(workspace, &host, target, options.seconds)?,
+            DIFFERENTIAL => differential_command(workspace, &options)?,
+            target => fuzz_command(workspace, &host, target, &options)?,
         };
         steps.take("fuzz", || step::run(&mut command).with_context(|| format!("`{target}` found something")))?;
     }
@@ -86,10 +88,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: lexopt::Parser) -> Result<()
 }
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Options> {
-    let mut options = Options { targets: Vec::new(), seconds: 60 };
+    let mut options = Options { targets: Vec::new(), seconds: 60, seed: None };
     while let Some(argument) = arguments.next()? {
         match argument {
             Arg::Long("seconds") => options.seconds = arguments.value()?.parse()?,
+            Arg::Long("seed") => options.seed = Some(arguments.value()?.parse()?),
             Arg::Value(target) => options.targets.push(target.string()?),
             other => return Err(other.unexpected().into()),
         }
@@ -134,7 +137,7 @@ fn build_command(workspace: &Workspace, host: &str) -> Command {
     command
 }
 
-fn fuzz_command(workspace: &Workspace, host: &str, target: &str, seconds: u64) -> Result<Command> {
+fn fuzz_command(workspace: &Workspace, host: &str, target: &str, options: &Options) -> Result<Command> {
     let corpus = folder(workspace).join("corpus").join(target);
     let artifacts = folder(workspace).join("artifacts").join(target);
     fs::create_dir_all(&corpus)?;
@@ -146,7 +149,8 @@ fn fuzz_command(workspace: &Workspace, host: &str, target: &str, seconds: u64) -
     // Rust's own statics look like duplicates to the sanitizer.
     command.current_dir(&workspace.root).env("ASAN_OPTIONS", "detect_odr_violation=0").args(LIMITS);
     command.env("TMPDIR", temporary);
-    command.arg(format!("-max_total_time={seconds}"));
+    command.arg(format!("-max_total_time={}", options.seconds));
+    command.args(options.seed.map(|seed| format!("-seed={seed}")));
     command.arg(format!("-artifact_prefix={}/", artifacts.display())).arg(corpus);
     let seeds = workspace.path("fuzz/seeds").join(target);
     command.args(seeds.is_dir().then_some(seeds));
@@ -159,10 +163,14 @@ fn differential(workspace: &Workspace) -> Command {
     command
 }
 
-/// Begins with a seed that no run has begun with, and goes on until the time is over.
-fn differential_command(workspace: &Workspace, seconds: u64) -> Result<Command> {
-    let first = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+/// Goes on from its first seed until the time is over.
+fn differential_command(workspace: &Workspace, options: &Options) -> Result<Command> {
+    let first = match options.seed {
+        Some(seed) => u128::from(seed),
+        // No run has begun with this one.
+        None => SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis(),
+    };
     let mut command = differential(workspace);
-    command.env("SANDBAR_SEEDS", format!("{first}..")).env("SANDBAR_SECONDS", seconds.to_string());
+    command.env("SANDBAR_SEEDS", format!("{first}..")).env("SANDBAR_SECONDS", options.seconds.to_string());
     Ok(command)
 }
