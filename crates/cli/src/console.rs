@@ -122,7 +122,8 @@ impl Console {
         }
     }
 
-    fn line(&self, level: &str, message: &str) {
+    /// Prints a line of a level: `warn`, `info`, ….
+    pub(crate) fn line(&self, level: &str, message: &str) {
         if self.json {
             self.say(json!({ "level": level, "message": message }));
         } else {

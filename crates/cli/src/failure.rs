@@ -77,7 +77,9 @@ impl Failure {
     pub(crate) fn load(what: &str, error: &LoadError) -> Failure {
         let kind = match error {
             LoadError::Read { .. } => Kind::NoInput,
-            LoadError::Setup(_) | LoadError::Compile(CompileError::Process(_)) => Kind::Unavailable,
+            LoadError::Setup(_) | LoadError::Cache { .. } | LoadError::Compile(CompileError::Process(_)) => {
+                Kind::Unavailable
+            }
             LoadError::Malformed(_)
             | LoadError::Digest { .. }
             | LoadError::Shape(_)

@@ -11,13 +11,30 @@ use std::{
 /// The most bytes of artifacts that the cache keeps.
 const CACHE_BYTES_MAX: u64 = 2 << 30;
 
-/// Sets the engine up.
-pub(crate) fn engine(allocation: Allocation) -> Result<Engine, Failure> {
-    let compiler = Compiler::child().map_err(|error| LoadError::Setup(error.to_string()));
-    let cache = cache_folder().map(|folder| Cache { folder, bytes_max: CACHE_BYTES_MAX });
-    compiler
-        .and_then(|compiler| Engine::new(EngineConfig { allocation, cache, compiler }))
-        .map_err(|error| Failure::load("engine", &error))
+/// Sets the engine up. Where artifacts can't be kept, says so, and goes on without.
+pub(crate) fn engine(allocation: Allocation, console: &Console) -> Result<Engine, Failure> {
+    let engine = keeping(allocation, cache()).or_else(|error| match error {
+        LoadError::Cache { .. } => {
+            console.line("warn", &format!("{error}; guests are compiled each time they are loaded"));
+            keeping(allocation, None)
+        }
+        error => Err(error),
+    });
+    engine.map_err(|error| Failure::load("engine", &error))
+}
+
+/// Sets an engine up that keeps artifacts.
+pub(crate) fn keeping_engine(allocation: Allocation) -> Result<Engine, Failure> {
+    keeping(allocation, cache()).map_err(|error| Failure::load("engine", &error))
+}
+
+fn keeping(allocation: Allocation, cache: Option<Cache>) -> Result<Engine, LoadError> {
+    let compiler = Compiler::child().map_err(|error| LoadError::Setup(error.to_string()))?;
+    Engine::new(EngineConfig { allocation, cache, compiler })
+}
+
+fn cache() -> Option<Cache> {
+    cache_folder().map(|folder| Cache { folder, bytes_max: CACHE_BYTES_MAX })
 }
 
 /// Reads a guest's file.

@@ -9,7 +9,7 @@ use crate::{
     renewal::{Moves, append},
     tuning::{Allocation, Tuning},
 };
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, nice, setrlimit};
 use serde::{Deserialize, Serialize};
 use std::{
     env,
@@ -23,6 +23,10 @@ use std::{
 
 /// The first argument that makes the program a compiler.
 pub const COMPILER_ARGUMENT: &str = "__compile";
+
+/// By how much the child is nicer than who serves calls meanwhile: it still gets a third of a busy core, so that its time
+/// limit is one of work.
+const NICER: i32 = 5;
 
 /// Who compiles.
 #[derive(Clone, Debug)]
@@ -119,6 +123,7 @@ pub fn compiler_main() -> ExitCode {
     let answer = read_job().map_err(|error| error.to_string()).and_then(|(job, guest)| {
         let most = Rlimit { current: Some(job.memory_bytes), maximum: Some(job.memory_bytes) };
         setrlimit(Resource::As, most).map_err(|error| error.to_string())?;
+        let _ = nice(NICER);
         #[cfg(target_os = "linux")]
         crate::confine::confine_compiler().map_err(|error| format!("can't confine the compiler: {error}"))?;
         compile(job.tuning, job.component, &guest)

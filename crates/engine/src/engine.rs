@@ -71,12 +71,14 @@ impl Engine {
     /// As [`Engine::new`].
     pub fn with_resolver(config: EngineConfig, resolver: Arc<dyn Resolver>) -> Result<Engine, LoadError> {
         let setup = |error: std::io::Error| LoadError::Setup(error.to_string());
-        let artifacts = config
-            .cache
-            .as_ref()
-            .map(|cache| Artifacts::open(&cache.folder, cache.bytes_max))
-            .transpose()
-            .map_err(setup)?;
+        let artifacts = config.cache.as_ref().map(|Cache { folder, bytes_max }| {
+            Artifacts::open(folder, *bytes_max).map_err(|error| match error.raw_os_error() {
+                Some(_) => LoadError::Cache { folder: folder.clone(), error },
+                // It could be kept there, and must not.
+                None => setup(error),
+            })
+        });
+        let artifacts = artifacts.transpose()?;
         let ticker = Ticker::start().map_err(setup)?;
         let slots = match config.allocation {
             Allocation::Pooled { slots } => slots as usize,

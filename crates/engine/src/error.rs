@@ -49,6 +49,13 @@ pub enum LoadError {
     },
     /// A grant can't be given.
     Grant(GrantError),
+    /// Artifacts can't be kept here.
+    Cache {
+        /// The folder that was meant for them.
+        folder: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
     /// Wasmtime can't be set up here.
     Setup(String),
 }
@@ -87,6 +94,7 @@ impl std::fmt::Display for LoadError {
                 write!(f, "the guest starts with {needs} of `{limit}`, its limit is {most}")
             }
             LoadError::Grant(error) => write!(f, "{error}"),
+            LoadError::Cache { folder, error } => write!(f, "can't keep artifacts in `{}`: {error}", folder.display()),
             LoadError::Setup(message) => write!(f, "can't set up the engine: {message}"),
         }
     }
@@ -119,6 +127,7 @@ impl LoadError {
             LoadError::Compile(CompileError::Time(_)) => {
                 Some("raise the time for compiling with `SANDBAR_COMPILE_SECONDS`".into())
             }
+            LoadError::Cache { .. } => Some("set `XDG_CACHE_HOME` to a folder that can be written".into()),
             _ => None,
         }
     }

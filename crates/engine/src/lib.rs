@@ -16,6 +16,7 @@ mod drive;
 mod engine;
 mod entry;
 mod error;
+mod fuel;
 mod held;
 pub mod inspect;
 mod lane;

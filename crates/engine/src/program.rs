@@ -68,6 +68,7 @@ pub struct Program {
     binding: Binding,
     pool: Arc<Pool>,
     renewal: Option<Arc<Renewal>>,
+    starts_idle: bool,
     /// For how much processor time its recent calls ran without giving way, on average.
     recent_run_ns: AtomicU64,
 }
@@ -98,7 +99,8 @@ impl Engine {
                 Linked::Component(dialect::link_component(&wasmtime, &component, tuning, &binding.grants)?)
             }
         };
-        let renews = binding.policy == Policy::Fresh && tuning.renews() && !summary.reserved;
+        let starts_idle = Renewal::is_possible(&linked) && !summary.reserved;
+        let renews = binding.policy == Policy::Fresh && tuning.renews() && starts_idle;
         let renewal = renews.then(|| Renewal::of(&linked)).flatten().map(Arc::new);
         let pool = Pool::new(binding.policy, binding.pool, self.room(), renewal.clone());
         let (name, digest) = (guest.name().clone(), guest.digest());
@@ -114,6 +116,7 @@ impl Engine {
             binding,
             pool,
             renewal,
+            starts_idle,
             recent_run_ns: AtomicU64::new(0),
         }))
     }
@@ -163,6 +166,11 @@ impl Program {
     pub(crate) fn ran(&self, run_ns: u64) {
         let recent = self.recent_run_ns.load(Relaxed);
         self.recent_run_ns.store(recent - recent / 8 + run_ns / 8, Relaxed);
+    }
+
+    /// Whether it is certain that none of its own code runs before its export is called.
+    pub(crate) fn starts_idle(&self) -> bool {
+        self.starts_idle
     }
 
     /// How its sandboxes are renewed, if they can be.
@@ -239,6 +247,7 @@ impl Program {
             deadline_ns: u64::MAX,
             ticks: Ticks::Yield,
             fuel: None,
+            host_calls: Vec::new(),
             piped: !streams.host,
             streams_moved: false,
             seed: None,

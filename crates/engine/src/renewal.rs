@@ -55,6 +55,22 @@ enum Exports {
     Component { reset: ComponentExportIndex, memory: ComponentExportIndex },
 }
 
+impl Exports {
+    fn of(linked: &Linked) -> Option<Exports> {
+        match linked {
+            Linked::Core(pre) => {
+                let export = |name| pre.module().get_export_index(name);
+                let (restore, memory) = (export(RESTORE), export(MEMORY));
+                (restore.is_some() || memory.is_some()).then_some(Exports::Core { restore, memory })
+            }
+            Linked::Component(pre) => {
+                let export = |name| pre.component().get_export_index(None, name);
+                export(RESET).zip(export(MEMORY)).map(|(reset, memory)| Exports::Component { reset, memory })
+            }
+        }
+    }
+}
+
 /// Renews one sandbox.
 pub(crate) struct Renewer {
     reset: Reset,
@@ -70,20 +86,14 @@ enum Reset {
 }
 
 impl Renewal {
+    /// Whether something was appended to a guest.
+    pub(crate) fn is_possible(linked: &Linked) -> bool {
+        Exports::of(linked).is_some()
+    }
+
     /// Finds what was appended to a guest.
     pub(crate) fn of(linked: &Linked) -> Option<Renewal> {
-        let exports = match linked {
-            Linked::Core(pre) => {
-                let export = |name| pre.module().get_export_index(name);
-                let (restore, memory) = (export(RESTORE), export(MEMORY));
-                (restore.is_some() || memory.is_some()).then_some(Exports::Core { restore, memory })
-            }
-            Linked::Component(pre) => {
-                let export = |name| pre.component().get_export_index(None, name);
-                export(RESET).zip(export(MEMORY)).map(|(reset, memory)| Exports::Component { reset, memory })
-            }
-        };
-        let exports = exports.filter(|_| pages::available())?;
+        let exports = Exports::of(linked).filter(|_| pages::available())?;
         Some(Renewal {
             exports,
             called: AtomicBool::new(false),

@@ -1,6 +1,7 @@
 //! One store with its memory: the unit of isolation.
 
 use crate::{
+    fuel,
     outcome::outcome_of,
     program::{Linked, Program, Streams},
     renewal::{Moves, PolledBy, Renewer, most_resources},
@@ -15,9 +16,9 @@ use std::sync::{
 use wasmtime::{AsContextMut, Store, component};
 use wasmtime_wasi_http::p2::bindings::Proxy;
 
-/// After so much fuel a guest writes down what it has used, which it keeps in a register: what a call that is cut off had used
-/// is known to within this.
-const FUEL_COUNTED: u64 = 1_000_000;
+/// After so much fuel a guest gives way and writes down what it has used, which it keeps in a register: what a call that is cut
+/// off had used is known to within this. It takes some ticks, so that a guest that never waits is still seen to be long.
+const FUEL_COUNTED: u64 = 10_000_000;
 
 /// A guest's instance and all it may touch.
 pub(crate) struct Sandbox {
@@ -51,6 +52,10 @@ impl Sandbox {
         let mut store = Store::new(program.engine(), state);
         store.limiter(|state| &mut state.limiter);
         store.epoch_deadline_callback(on_tick);
+        // With concurrency other tasks of the guest run meanwhile, whose fuel is in registers.
+        if program.tuning().fuel && !program.tuning().concurrency {
+            store.call_hook(fuel::on_change);
+        }
         Sandbox {
             store,
             instance: Instance::Unborn,
@@ -96,6 +101,11 @@ impl Sandbox {
         self.calls += 1;
         self.store.data_mut().begin(meter, started_ns);
         self.store.set_epoch_deadline(1);
+        self.refuel(meter);
+    }
+
+    /// Gives the call its fuel, if it is metered.
+    fn refuel(&mut self, meter: &Meter) {
         if self.metered {
             let fuel = meter.limits().most(Resource::Fuel);
             self.store.data_mut().fuel = self.store.set_fuel(fuel).is_ok().then_some(fuel);
@@ -105,7 +115,13 @@ impl Sandbox {
     /// Instantiates the guest, if that has not happened, and runs its start code.
     pub(crate) async fn start(&mut self, program: &Program) -> wasmtime::Result<()> {
         if matches!(self.instance, Instance::Unborn) {
-            self.store.data().tap.meter().charge(Resource::Instances, program.core_instances())?;
+            let meter = self.store.data().tap.meter();
+            meter.charge(Resource::Instances, program.core_instances())?;
+            // Without start code a guest has used nothing yet: no more in a new sandbox than in one that was renewed.
+            let idle = program.starts_idle();
+            if idle {
+                refuel_freely(&mut self.store, self.metered)?;
+            }
             self.instance = match program.linked() {
                 Linked::Core(pre) => Instance::Core(pre.instantiate_async(&mut self.store).await?),
                 Linked::Component(pre) => Instance::Component(pre.instantiate_async(&mut self.store).await?),
@@ -115,6 +131,9 @@ impl Sandbox {
             }
             if let Some(renewal) = program.renewal() {
                 self.renewer = renewal.renewer(&mut self.store, self.instance).await?;
+            }
+            if idle {
+                self.refuel(&meter);
             }
         }
         if let Some(renewer) = &mut self.renewer {
@@ -152,7 +171,7 @@ impl Sandbox {
             let limiter = fresh.limiter.continuing(&state.limiter);
             *state = State { limiter, memory: state.memory, ..fresh };
         }
-        if self.metered && self.store.set_fuel(u64::MAX).is_err() {
+        if refuel_freely(&mut self.store, self.metered).is_err() {
             return false;
         }
         if !renewer.renew(&mut self.store, handles).await {
@@ -207,6 +226,12 @@ impl Sandbox {
     pub(crate) fn keep_thread(&mut self) {
         self.store.data_mut().ticks = Ticks::Continue;
     }
+}
+
+/// Lets code run whose fuel nobody pays for.
+fn refuel_freely(store: &mut Store<State>, metered: bool) -> wasmtime::Result<()> {
+    store.data_mut().fuel = None;
+    if metered { store.set_fuel(u64::MAX) } else { Ok(()) }
 }
 
 fn next_id() -> SandboxId {

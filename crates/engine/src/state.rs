@@ -4,6 +4,7 @@ use crate::{
     clock,
     dialect::{Files, Listings},
     drive::{LONG_RUN_NS, ticked},
+    fuel::HostCall,
     limiter::Limiter,
     outgoing::Outgoing,
     stdio::{Input, LogStream, Pipe, Read},
@@ -46,6 +47,8 @@ pub(crate) struct State {
     pub(crate) ticks: Ticks,
     /// Fuel that was left when it was last charged, where the current call's is metered.
     pub(crate) fuel: Option<u64>,
+    /// Calls to the host that go on, the innermost last, where fuel is metered.
+    pub(crate) host_calls: Vec<HostCall>,
 }
 
 /// What a tick of the epoch does to a guest that goes on.
@@ -92,6 +95,7 @@ impl State {
         self.deadline_ns = u64::MAX;
         self.ticks = Ticks::Yield;
         self.fuel = None;
+        self.host_calls.clear();
         true
     }
 }
@@ -132,12 +136,14 @@ pub(crate) fn charge_fuel(mut store: StoreContextMut<'_, State>) {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.serves();
         self.wasi.ctx()
     }
 }
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.serves();
         WasiHttpCtxView { hooks: &mut self.outgoing, table: self.wasi.ctx().table, ctx: &mut self.http }
     }
 }

@@ -3,6 +3,7 @@
 //! Exact fuel slows compute-bound guests, concurrency support slows every start, and garbage collection widens what a guest
 //! can attack: each is on only for guests that ask for it.
 
+use crate::fuel;
 use serde::{Deserialize, Serialize};
 use std::{fs, path::Path};
 use wasmtime::{
@@ -85,6 +86,7 @@ impl Tuning {
             .cranelift_opt_level(OptLevel::Speed)
             .epoch_interruption(true)
             .consume_fuel(self.fuel)
+            .operator_cost(fuel::costs())
             .concurrency_support(self.concurrency)
             .wasm_component_model_async(self.concurrency)
             .wasm_gc(self.gc)

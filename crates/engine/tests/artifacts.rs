@@ -80,6 +80,7 @@ impl Folder {
     fn setup_error(&self) -> String {
         match self.open(PLENTY).err().expect("an error") {
             LoadError::Setup(message) => message,
+            LoadError::Cache { error, .. } => error.to_string(),
             other => panic!("{other:?}"),
         }
     }

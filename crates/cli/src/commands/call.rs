@@ -46,7 +46,7 @@ pub(crate) struct CallCommand {
 }
 
 pub(crate) fn run(call: CallCommand, console: &Console) -> Result<ExitCode, Failure> {
-    let engine = host::engine(Allocation::OnDemand)?;
+    let engine = host::engine(Allocation::OnDemand, console)?;
     let guest = host::guest(&call.guest, console)?;
     let choice = EntryChoice { export: Some(call.export.clone()), ..EntryChoice::default() };
     let entry = bind(&engine, &guest, &call.terms, choice, console)?;

@@ -22,7 +22,7 @@ pub(crate) struct Compile {
 }
 
 pub(crate) fn run(compile: &Compile, console: &Console) -> Result<ExitCode, Failure> {
-    let engine = host::engine(Allocation::OnDemand)?;
+    let engine = host::keeping_engine(Allocation::OnDemand)?;
     for path in &compile.guests {
         let guest = host::guest(path, console)?;
         let forms: &[bool] = if compile.fuel_metered { &[false, true] } else { &[false] };

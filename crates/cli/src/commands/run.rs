@@ -26,7 +26,7 @@ pub(crate) struct RunCommand {
 }
 
 pub(crate) fn run(run: RunCommand, console: &Console) -> Result<ExitCode, Failure> {
-    let engine = host::engine(Allocation::OnDemand)?;
+    let engine = host::engine(Allocation::OnDemand, console)?;
     let guest = host::guest(&run.guest, console)?;
     let choice = EntryChoice { shape: Some(Shape::Command), ..EntryChoice::default() };
     let entry = super::call::bind(&engine, &guest, &run.terms, choice, console)?;

@@ -70,8 +70,8 @@ pub(crate) fn run(up: Up, console: &Console) -> Result<ExitCode, Failure> {
     if up.confine {
         confine(&manifest, console)?;
     }
-    let engine =
-        host::engine(Allocation::Pooled { slots: u32::try_from(manifest.pool.sandboxes_max).unwrap_or(u32::MAX) })?;
+    let slots = u32::try_from(manifest.pool.sandboxes_max).unwrap_or(u32::MAX);
+    let engine = host::engine(Allocation::Pooled { slots }, console)?;
     let watch = up.watch.then(|| Watch::new(&up.path, &manifest));
     // Before the first line says that it serves: whoever reads it may send a signal at once.
     let wakes = wakes(watch, up.clone())?;

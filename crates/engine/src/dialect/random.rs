@@ -15,7 +15,7 @@ pub(crate) fn link(linker: &mut Linker<State>, version: &str, seed: &str) -> Res
     let mut secure = linker.instance(&format!("wasi:random/random@{version}"))?;
     secure.func_wrap("get-random-bytes", |mut store: Store<'_>, (length,): (u64,)| {
         random_granted(store.data())?;
-        Ok((store.data_mut().ctx().ctx.random().get_random_bytes(length)?,))
+        Ok((bytes(&mut store, length)?,))
     })?;
     secure.func_wrap("get-random-u64", |mut store: Store<'_>, (): ()| {
         random_granted(store.data())?;
@@ -23,7 +23,7 @@ pub(crate) fn link(linker: &mut Linker<State>, version: &str, seed: &str) -> Res
     })?;
     let mut insecure = linker.instance(&format!("wasi:random/insecure@{version}"))?;
     insecure.func_wrap("get-insecure-random-bytes", |mut store: Store<'_>, (length,): (u64,)| {
-        Ok((store.data_mut().ctx().ctx.random().get_random_bytes(length)?,))
+        Ok((bytes(&mut store, length)?,))
     })?;
     insecure.func_wrap("get-insecure-random-u64", |mut store: Store<'_>, (): ()| Ok((number(&mut store)?,)))?;
     let mut seeds = linker.instance(&format!("wasi:random/insecure-seed@{version}"))?;
@@ -35,6 +35,11 @@ pub(crate) fn link(linker: &mut Linker<State>, version: &str, seed: &str) -> Res
         store.data_mut().seed = Some(seed);
         Ok((seed,))
     })
+}
+
+fn bytes(store: &mut Store<'_>, length: u64) -> Result<Vec<u8>> {
+    store.data_mut().makes_random(length);
+    store.data_mut().ctx().ctx.random().get_random_bytes(length)
 }
 
 fn number(store: &mut Store<'_>) -> Result<u64> {

@@ -4,6 +4,7 @@
 mod files;
 mod guest;
 mod listing;
+mod plain;
 mod poll;
 mod stdio;
 
@@ -11,7 +12,7 @@ use super::random_granted;
 use crate::state::State;
 use sandbar_grants::{Admitted, Resolution};
 use wasmtime::{Caller, Extern, Linker, Result, bail};
-use wasmtime_wasi::p1::wasi_snapshot_preview1;
+use wasmtime_wasi::p1::{WasiP1Ctx, wasi_snapshot_preview1};
 use wiggle::GuestMemory;
 
 pub(crate) use listing::Listings;
@@ -21,14 +22,15 @@ pub(super) const MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"
 
 /// Provides WASI 0.1, and 0.0 where an old guest asks for it.
 pub(crate) fn link(linker: &mut Linker<State>, grants: &Admitted) -> Result<()> {
-    wasmtime_wasi::p1::add_to_linker_async(linker, |state| &mut state.wasi)?;
-    wasmtime_wasi::p0::add_to_linker_async(linker, |state| &mut state.wasi)?;
+    wasmtime_wasi::p1::add_to_linker_async(linker, context)?;
+    wasmtime_wasi::p0::add_to_linker_async(linker, context)?;
     if grants.folders.is_empty() {
         stdio::link(linker)?;
     }
     for module in MODULES {
         random(linker, module)?;
         if !grants.folders.is_empty() {
+            plain::link(linker, module)?;
             files::link(linker, module)?;
             listing::link(linker, module)?;
         }
@@ -37,6 +39,11 @@ pub(crate) fn link(linker: &mut Linker<State>, grants: &Admitted) -> Result<()> 
         poll::link(linker)?;
     }
     Ok(())
+}
+
+fn context(state: &mut State) -> &mut WasiP1Ctx {
+    state.serves();
+    &mut state.wasi
 }
 
 fn random(linker: &mut Linker<State>, module: &str) -> Result<()> {
@@ -49,6 +56,7 @@ fn random(linker: &mut Linker<State>, module: &str) -> Result<()> {
                 bail!("the guest exports no memory");
             };
             let (memory, state) = memory.data_and_store_mut(&mut caller);
+            state.makes_random(u64::from(length.cast_unsigned()));
             wasi_snapshot_preview1::random_get(&mut state.wasi, &mut GuestMemory::Unshared(memory), pointer, length)
         },
     )?;

@@ -1,8 +1,10 @@
 //! Exact amounts, the same every time and wherever a sandbox gets its memory.
 
-use crate::world::{World, command, get, shown, stdin, typed};
-use sandbar_call::{Event, GrantKind, Resource};
-use sandbar_engine::{Allocation, Fuel};
+use crate::world::{World, block_on, command, get, shown, stdin, typed};
+use http_body_util::BodyExt as _;
+use sandbar_call::{Event, GrantKind, Reply, Resource, Running};
+use sandbar_engine::{Allocation, Fuel, Policy};
+use std::collections::BTreeSet;
 
 struct Case {
     name: &'static str,
@@ -15,7 +17,7 @@ struct Case {
 
 const NONE: &[(GrantKind, &str)] = &[];
 
-/// Every function costs one to enter, and so does each instruction but those that only shape control or drop a value.
+/// Every function costs one to enter, and so does each cheap instruction; those that only shape control or drop a value are free.
 const TYPED: &[Case] = &[
     Case {
         name: "an empty function",
@@ -43,7 +45,7 @@ const TYPED: &[Case] = &[
         guest: r#"(module (func $g nop) (func (export "f") call $g call $g))"#,
         event: || typed(&[]),
         grants: NONE,
-        expected: "done fuel=5 instances=1",
+        expected: "done fuel=43 instances=1",
     },
     Case {
         name: "a loop of ten rounds of five instructions",
@@ -51,7 +53,7 @@ const TYPED: &[Case] = &[
             (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"#,
         event: || typed(&["10"]),
         grants: NONE,
-        expected: "done fuel=51 instances=1",
+        expected: "done fuel=61 instances=1",
     },
     Case {
         name: "the branch that is taken",
@@ -59,7 +61,7 @@ const TYPED: &[Case] = &[
             (if (result i32) (local.get 0) (then (i32.const 1)) (else (i32.add (i32.const 2) (i32.const 3))))))"#,
         event: || typed(&["0"]),
         grants: NONE,
-        expected: "done fuel=6 instances=1 output_bytes=1",
+        expected: "done fuel=8 instances=1 output_bytes=1",
     },
     Case {
         name: "start code is part of the call",
@@ -75,7 +77,7 @@ const TYPED: &[Case] = &[
         guest: r#"(module (memory 1) (func (export "f") (result i32) (memory.grow (i32.const 3))))"#,
         event: || typed(&[]),
         grants: NONE,
-        expected: "done fuel=3 memory_bytes=262144 instances=1 output_bytes=1",
+        expected: "done fuel=257 memory_bytes=262144 instances=1 output_bytes=1",
     },
     Case {
         name: "elements of tables",
@@ -84,7 +86,7 @@ const TYPED: &[Case] = &[
         event: || typed(&[]),
         grants: NONE,
         // An element that is written costs one, as a byte does below.
-        expected: "done fuel=8 table_elements=11 instances=1 output_bytes=1",
+        expected: "done fuel=274 table_elements=11 instances=1 output_bytes=1",
     },
     Case {
         name: "instructions on a range cost what they write",
@@ -93,7 +95,7 @@ const TYPED: &[Case] = &[
             (memory.copy (i32.const 2000) (i32.const 0) (i32.const 500))))"#,
         event: || typed(&[]),
         grants: NONE,
-        expected: "done fuel=1509 memory_bytes=65536 instances=1",
+        expected: "done fuel=1567 memory_bytes=65536 instances=1",
     },
     Case {
         name: "a list is copied into fresh pages",
@@ -101,7 +103,7 @@ const TYPED: &[Case] = &[
             (func (export "second") (param i32 i32) (result i32) (i32.load offset=4 (local.get 0))))"#,
         event: || typed(&["[20, 22, 27]"]),
         grants: NONE,
-        expected: "done fuel=3 memory_bytes=131072 instances=1 output_bytes=2 in_bytes=12",
+        expected: "done fuel=5 memory_bytes=131072 instances=1 output_bytes=2 in_bytes=12",
     },
     Case {
         name: "a component, without what its own adapters cost",
@@ -162,28 +164,28 @@ const WASI: &[Case] = &[
         guest: SAYS,
         event: || command(""),
         grants: NONE,
-        expected: "done fuel=11 memory_bytes=65536 instances=1 output_bytes=5 log_bytes=3 out_bytes=8 stdio:2",
+        expected: "done fuel=6057 memory_bytes=65536 instances=1 output_bytes=5 log_bytes=3 out_bytes=8 stdio:2",
     },
     Case {
         name: "stdin enters the guest",
         guest: COPIES,
         event: || stdin("12345"),
         grants: NONE,
-        expected: "done fuel=19 memory_bytes=65536 instances=1 output_bytes=5 in_bytes=5 out_bytes=5 stdio:2",
+        expected: "done fuel=9086 memory_bytes=65536 instances=1 output_bytes=5 in_bytes=5 out_bytes=5 stdio:2",
     },
     Case {
         name: "an answer by CGI is counted once",
         guest: CGI,
         event: || get("/"),
         grants: NONE,
-        expected: "done fuel=6 memory_bytes=65536 instances=1 output_bytes=8 out_bytes=8 stdio:1",
+        expected: "done fuel=3033 memory_bytes=65536 instances=1 output_bytes=8 out_bytes=8 stdio:1",
     },
     Case {
         name: "uses of grants",
         guest: ASKS,
         event: || command(""),
         grants: &[(GrantKind::Random, "true")],
-        expected: "done fuel=12 memory_bytes=65536 instances=1 clock:2 random:1",
+        expected: "done fuel=9709 memory_bytes=65536 instances=1 clock:2 random:1",
     },
 ];
 
@@ -194,7 +196,8 @@ fn amounts_are_exact() {
         for allocation in [Allocation::OnDemand, Allocation::Pooled { slots: 4 }] {
             let world = World { allocation, grants: case.grants, ..World::default() };
             let bound = world.bind(case.guest);
-            for _ in 0..2 {
+            // In new sandboxes, and in those that were renewed.
+            for _ in 0..4 {
                 let found = shown(&bound.call((case.event)()).1);
                 if found != case.expected {
                     wrong.push(format!(
@@ -215,5 +218,36 @@ fn fuel_is_counted_only_where_it_is_asked_for() {
     let without = World { fuel: Fuel::WhereLimited, ..World::default() };
     assert_eq!(without.bind(loops).call(event()).1.used.get(Resource::Fuel), None);
     let limited = without.with(Resource::Fuel, 1000);
-    assert_eq!(limited.bind(loops).call(event()).1.used.get(Resource::Fuel), Some(51));
+    assert_eq!(limited.bind(loops).call(event()).1.used.get(Resource::Fuel), Some(61));
+}
+
+/// A sandbox that is made ready to be renewed has instructions of its own to run, and so has one that is renewed.
+#[test]
+fn fuel_is_the_same_in_every_sandbox() {
+    let event = |name| if name == "hello" { get("/") } else { stdin(r#"{"name":"Ada","value":21}"#) };
+    for name in ["hello", "double"] {
+        let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/quickstart");
+        let guest = std::fs::read(format!("{quickstart}/{name}.wasm")).unwrap();
+        let mut found = BTreeSet::new();
+        for allocation in [Allocation::OnDemand, Allocation::Pooled { slots: 4 }] {
+            for policy in [Policy::Fresh, Policy::Held] {
+                let bound = World { allocation, policy, ..World::default() }.bind(&guest);
+                let calls = if policy == Policy::Fresh { 5 } else { 1 };
+                for _ in 0..calls {
+                    block_on(answered(bound.run(event(name))));
+                    found.extend(bound.receipts().iter().map(|receipt| receipt.used.get(Resource::Fuel)));
+                }
+            }
+        }
+        assert_eq!(found.len(), 1, "{found:?}");
+    }
+}
+
+/// Waits for a call's answer, to its end.
+async fn answered(call: Running<'_>) {
+    match call.await {
+        Reply::Http(response) => drop(response.into_body().collect().await.unwrap()),
+        Reply::Output(output) => drop(output.collect().await.unwrap()),
+        other => panic!("{other:?}"),
+    }
 }

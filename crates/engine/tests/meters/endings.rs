@@ -181,7 +181,7 @@ fn a_client_is_told_nothing_of_a_failure() {
     assert!(matches!(reply, Reply::Ended(Outcome::Failed { code: Some(3), .. })), "{reply:?}");
     assert_eq!(
         shown(&receipt),
-        "failed fuel=12 memory_bytes=65536 instances=1 output_bytes=6 log_bytes=5 out_bytes=11 stdio:2"
+        "failed fuel=6061 memory_bytes=65536 instances=1 output_bytes=6 log_bytes=5 out_bytes=11 stdio:2"
     );
     assert_eq!(bound.log(), ["told", "failed: returned 3"]);
 }

@@ -51,13 +51,13 @@ fn stopped(resource: Resource) -> Outcome {
 
 #[test]
 fn a_limit_of_fuel_stops_a_loop_where_it_says() {
-    // The loop takes 1 to enter and 5 a round. Fuel is looked at on entry and at the head of each round.
+    // The loop takes 1 to enter and 6 a round. Fuel is looked at on entry and at the head of each round.
     let event = || typed(&["10"]);
     for (limit, expected) in [
-        (1_000, "done fuel=51 instances=1"),
-        (51, "done fuel=51 instances=1"),
-        (47, "done fuel=47 instances=1"),
-        (46, "stopped fuel=46 instances=1"),
+        (1_000, "done fuel=61 instances=1"),
+        (61, "done fuel=61 instances=1"),
+        (56, "done fuel=56 instances=1"),
+        (55, "stopped fuel=55 instances=1"),
         (20, "stopped fuel=20 instances=1"),
         (1, "stopped fuel=1 instances=1"),
     ] {
@@ -74,11 +74,11 @@ fn a_limit_of_fuel_stops_a_loop_where_it_says() {
 
 #[test]
 fn much_fuel_is_as_exact_as_little() {
-    let bound = World::default().with(Resource::Fuel, 30_000_001).bind(LOOP);
+    let bound = World::default().with(Resource::Fuel, 36_000_001).bind(LOOP);
     let (_, receipt) = bound.call(typed(&["6000000"]));
-    assert_eq!(shown(&receipt), "done fuel=30000001 instances=1");
+    assert_eq!(shown(&receipt), "done fuel=36000001 instances=1");
     let (_, receipt) = bound.call(typed(&["6000001"]));
-    assert_eq!(shown(&receipt), "stopped fuel=30000001 instances=1");
+    assert_eq!(shown(&receipt), "stopped fuel=36000001 instances=1");
 }
 
 #[test]
@@ -208,5 +208,5 @@ fn instances_are_bounded() {
 fn a_limit_that_is_not_met_changes_nothing() {
     let event: fn() -> Event = || typed(&["10"]);
     let world = Resource::ALL.iter().fold(World::default(), |world, &resource| world.with(resource, 60_000 * MS));
-    assert_eq!(shown(&world.bind(LOOP).call(event()).1), "done fuel=51 instances=1");
+    assert_eq!(shown(&world.bind(LOOP).call(event()).1), "done fuel=61 instances=1");
 }

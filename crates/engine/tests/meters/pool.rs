@@ -159,8 +159,8 @@ fn a_reused_sandbox_serves_as_many_calls_as_it_may() {
         assert!(used[0].id == used[2].id && used[2].id != used[3].id && used[3].id == used[4].id);
         // The start code runs once: 5 for it, and 10 for each call. The memory that is there counts in each.
         let shown: Vec<_> = receipts.iter().map(shown).collect();
-        assert_eq!(shown[0], "done fuel=15 memory_bytes=131072 instances=1 output_bytes=1");
-        assert_eq!(shown[1], "done fuel=10 memory_bytes=131072 instances=1 output_bytes=1");
+        assert_eq!(shown[0], "done fuel=271 memory_bytes=131072 instances=1 output_bytes=1");
+        assert_eq!(shown[1], "done fuel=12 memory_bytes=131072 instances=1 output_bytes=1");
         assert_eq!((&shown[1], &shown[0]), (&shown[2], &shown[3]));
     }
 }
@@ -224,7 +224,7 @@ fn whoever_holds_a_sandbox_calls_it_metered() {
     let count = held.typed::<i32, i32>("count").unwrap();
     for expected in 1..=3 {
         assert_eq!(held.call(&count, 0).unwrap(), expected);
-        assert_eq!(held.meter().used(Resource::Fuel), 10);
+        assert_eq!(held.meter().used(Resource::Fuel), 12);
         assert_eq!(held.meter().used(Resource::Memory), 2 * 65536);
         assert!(held.meter().used(Resource::Wall) > 0);
     }

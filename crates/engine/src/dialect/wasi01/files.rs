@@ -48,7 +48,7 @@ pub(crate) fn link(linker: &mut Linker<State>, module: &str) -> Result<()> {
          (dir, follow, path, length, how, rights, inheriting, flags, opened): PathOpen| {
             Box::new(async move {
                 let export = caller.get_export("memory");
-                let mut guest = Guest::enter(&export, &mut caller)?;
+                let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 let open = Opening { dir, follow, path: (path, length), how, rights, inheriting, flags, opened };
                 open.open(&mut guest).await
             })
@@ -179,7 +179,7 @@ fn change(linker: &mut Linker<State>, module: &str) -> Result<()> {
         |mut caller: Caller<'_, State>, (dir, at, length): (i32, i32, i32)| {
             Box::new(async move {
                 let export = caller.get_export("memory");
-                let mut guest = Guest::enter(&export, &mut caller)?;
+                let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 let (volume, Guest { memory, state }) = (guest.volume(dir), &mut guest);
                 let errno =
                     entry(volume, wasi::path_create_directory(&mut state.wasi, memory, dir, at, length)).await?;
@@ -193,7 +193,7 @@ fn change(linker: &mut Linker<State>, module: &str) -> Result<()> {
         |mut caller: Caller<'_, State>, (to, to_length, dir, at, length): (i32, i32, i32, i32, i32)| {
             Box::new(async move {
                 let export = caller.get_export("memory");
-                let mut guest = Guest::enter(&export, &mut caller)?;
+                let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 let (volume, Guest { memory, state }) = (guest.volume(dir), &mut guest);
                 let make = wasi::path_symlink(&mut state.wasi, memory, to, to_length, dir, at, length);
                 let errno = entry(volume, make).await?;
@@ -212,7 +212,7 @@ fn change(linker: &mut Linker<State>, module: &str) -> Result<()> {
          (dir, follow, at, length, new_dir, new_at, new_length): (i32, i32, i32, i32, i32, i32, i32)| {
             Box::new(async move {
                 let export = caller.get_export("memory");
-                let mut guest = Guest::enter(&export, &mut caller)?;
+                let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 let volume = guest.volume(new_dir);
                 if !same_volume(guest.volume(dir).as_ref(), volume.as_ref()) {
                     return Ok(XDEV);
@@ -236,7 +236,7 @@ fn change(linker: &mut Linker<State>, module: &str) -> Result<()> {
          (dir, at, length, new_dir, new_at, new_length): (i32, i32, i32, i32, i32, i32)| {
             Box::new(async move {
                 let export = caller.get_export("memory");
-                let mut guest = Guest::enter(&export, &mut caller)?;
+                let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 if !same_volume(guest.volume(dir).as_ref(), guest.volume(new_dir).as_ref()) {
                     return Ok(XDEV);
                 }
@@ -257,7 +257,7 @@ fn change(linker: &mut Linker<State>, module: &str) -> Result<()> {
         |mut caller: Caller<'_, State>, (dir, at, length): (i32, i32, i32)| {
             Box::new(async move {
                 let export = caller.get_export("memory");
-                let mut guest = Guest::enter(&export, &mut caller)?;
+                let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 let Guest { memory, state } = &mut guest;
                 let errno = wasi::path_unlink_file(&mut state.wasi, memory, dir, at, length).await?;
                 guest.tell(errno, &[(dir, "remove", (at, length), Access::ReadWrite)])
@@ -270,7 +270,7 @@ fn change(linker: &mut Linker<State>, module: &str) -> Result<()> {
         |mut caller: Caller<'_, State>, (dir, at, length): (i32, i32, i32)| {
             Box::new(async move {
                 let export = caller.get_export("memory");
-                let mut guest = Guest::enter(&export, &mut caller)?;
+                let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 let Guest { memory, state } = &mut guest;
                 let named = without_slashes(memory, (at, length));
                 let errno = wasi::path_remove_directory(&mut state.wasi, memory, dir, at, named).await?;
@@ -305,7 +305,7 @@ fn transfer(linker: &mut Linker<State>, module: &str) -> Result<()> {
         |mut caller: Caller<'_, State>, (fd, size): (i32, i64)| {
             Box::new(async move {
                 let export = caller.get_export("memory");
-                let mut guest = Guest::enter(&export, &mut caller)?;
+                let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 let writing = Writing::of(&mut guest, fd)?;
                 let grows = writing.as_ref().map_or(0, |writing| size.cast_unsigned().saturating_sub(writing.size));
                 let Ok(room) = Room::take(writing.map(|writing| writing.volume), grows).await else { return Ok(DQUOT) };
@@ -324,7 +324,7 @@ fn transfer(linker: &mut Linker<State>, module: &str) -> Result<()> {
         |mut caller: Caller<'_, State>, (fd, vectors, count, written): (i32, i32, i32, i32)| {
             Box::new(async move {
                 let export = caller.get_export("memory");
-                let mut guest = Guest::enter(&export, &mut caller)?;
+                let mut guest = Guest::enter_for(fd, &export, &mut caller)?;
                 let charge = Charge::take(&mut guest, fd, None, (vectors, count)).await?;
                 let Some(charge) = charge else { return Ok(DQUOT) };
                 let Guest { memory, state } = &mut guest;
@@ -339,7 +339,7 @@ fn transfer(linker: &mut Linker<State>, module: &str) -> Result<()> {
         |mut caller: Caller<'_, State>, (fd, vectors, count, offset, written): (i32, i32, i32, i64, i32)| {
             Box::new(async move {
                 let export = caller.get_export("memory");
-                let mut guest = Guest::enter(&export, &mut caller)?;
+                let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 let charge = Charge::take(&mut guest, fd, Some(offset.cast_unsigned()), (vectors, count)).await?;
                 let Some(charge) = charge else { return Ok(DQUOT) };
                 let Guest { memory, state } = &mut guest;
@@ -354,7 +354,7 @@ fn transfer(linker: &mut Linker<State>, module: &str) -> Result<()> {
         |mut caller: Caller<'_, State>, (fd, vectors, count, read): (i32, i32, i32, i32)| {
             Box::new(async move {
                 let export = caller.get_export("memory");
-                let mut guest = Guest::enter(&export, &mut caller)?;
+                let mut guest = Guest::enter_for(fd, &export, &mut caller)?;
                 let Guest { memory, state } = &mut guest;
                 let errno = wasi::fd_read(&mut state.wasi, memory, fd, vectors, count, read).await?;
                 charge_read(&guest, fd, errno, read)
@@ -367,7 +367,7 @@ fn transfer(linker: &mut Linker<State>, module: &str) -> Result<()> {
         |mut caller: Caller<'_, State>, (fd, vectors, count, offset, read): (i32, i32, i32, i64, i32)| {
             Box::new(async move {
                 let export = caller.get_export("memory");
-                let mut guest = Guest::enter(&export, &mut caller)?;
+                let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 let Guest { memory, state } = &mut guest;
                 let errno = wasi::fd_pread(&mut state.wasi, memory, fd, vectors, count, offset, read).await?;
                 charge_read(&guest, fd, errno, read)

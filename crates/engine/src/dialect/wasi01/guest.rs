@@ -22,8 +22,29 @@ impl<'a> Guest<'a> {
             Some(Extern::SharedMemory(memory)) => (GuestMemory::Shared(memory.data()), caller.data_mut()),
             Some(_) | None => bail!("the guest exports no memory"),
         };
+        state.serves();
         state.wasi.set_hostcall_fuel(fuel);
         Ok(Guest { memory, state })
+    }
+
+    /// As [`Guest::enter`], for what goes to a file of the host.
+    pub(super) fn enter_outside(export: &'a Option<Extern>, caller: &'a mut Caller<'_, State>) -> Result<Guest<'a>> {
+        let guest = Guest::enter(export, caller)?;
+        guest.state.leaves();
+        Ok(guest)
+    }
+
+    /// As [`Guest::enter`], for what goes to a file of the host, unless the descriptor is a standard stream.
+    pub(super) fn enter_for(
+        fd: i32,
+        export: &'a Option<Extern>,
+        caller: &'a mut Caller<'_, State>,
+    ) -> Result<Guest<'a>> {
+        let guest = Guest::enter(export, caller)?;
+        if guest.state.files.fd(fd).is_some() {
+            guest.state.leaves();
+        }
+        Ok(guest)
     }
 
     /// Reads a number that a function wrote.

@@ -46,6 +46,7 @@ pub(crate) fn link(linker: &mut Linker<State>, module: &str) -> Result<()> {
                 let mut guest = Guest::enter(&export, &mut caller)?;
                 let fresh = cookie == 0 || !guest.state.listings.by_fd.contains_key(&fd);
                 if fresh {
+                    guest.state.leaves();
                     guest.state.listings.forget(fd);
                     match Listing::read(guest.state, fd).await? {
                         Ok(Some(listing)) => guest.state.listings.keep(fd, listing),

@@ -76,6 +76,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
 /// Reads what is there, up to the length of the first buffer that is not empty; waits until there is something.
 async fn read(memory: Memory, caller: &mut Caller<'_, State>, (_, buffers, count, told): Transfer) -> Result<i32> {
     let (bytes, state) = memory.data_and_store_mut(caller);
+    state.serves();
     let (Some(buffer), Some(told)) = (first_buffer(bytes, buffers, count), number(bytes, told)) else {
         return Ok(FAULT);
     };
@@ -99,6 +100,7 @@ async fn read(memory: Memory, caller: &mut Caller<'_, State>, (_, buffers, count
 /// Writes the first buffer that is not empty, as far as there is room; waits until there is some.
 async fn write(memory: Memory, caller: &mut Caller<'_, State>, (fd, buffers, count, told): Transfer) -> Result<i32> {
     let (bytes, state) = memory.data_and_store_mut(caller);
+    state.serves();
     let (Some(buffer), Some(told)) = (first_buffer(bytes, buffers, count), number(bytes, told)) else {
         return Ok(FAULT);
     };

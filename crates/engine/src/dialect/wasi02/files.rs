@@ -19,10 +19,10 @@ use wasmtime::{
 };
 use wasmtime_wasi::{
     TrappableError,
-    filesystem::{Descriptor, WasiFilesystemView},
+    filesystem::{Descriptor, WasiFilesystem, WasiFilesystemCtxView, WasiFilesystemView},
     p2::bindings::filesystem::{
         preopens::Host as _,
-        types::{DescriptorFlags, DescriptorType, ErrorCode, Host as _, HostDescriptor, OpenFlags, PathFlags},
+        types::{self, DescriptorFlags, DescriptorType, ErrorCode, Host as _, HostDescriptor, OpenFlags, PathFlags},
     },
 };
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
@@ -35,8 +35,17 @@ type Store<'a> = StoreContextMut<'a, State>;
 const TYPES: &str = "wasi:filesystem/types@0.2.12";
 const PREOPENS: &str = "wasi:filesystem/preopens@0.2.12";
 
+impl State {
+    /// Files of the host, for a call that goes to one.
+    fn host_files(&mut self) -> WasiFilesystemCtxView<'_> {
+        self.leaves();
+        self.filesystem()
+    }
+}
+
 /// Lays them over, for a guest that has a folder.
 pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
+    types::add_to_linker::<State, WasiFilesystem>(linker, State::host_files)?;
     linker.instance(PREOPENS)?.func_wrap("get-directories", |mut store: Store<'_>, (): ()| {
         let given = store.data_mut().filesystem().get_directories()?;
         store.data_mut().gave_folders(&given)?;
@@ -61,7 +70,7 @@ fn open(types: &mut LinkerInstance<'_, State>) -> Result<()> {
                 if let Ok(descriptor) = &opened {
                     let from = store.data().files.place(&ask.dir);
                     if ask.flags.contains(DescriptorFlags::MUTATE_DIRECTORY) {
-                        changeable(store.data_mut().filesystem().table, descriptor)?;
+                        changeable(store.data_mut().host_files().table, descriptor)?;
                     }
                     store.data_mut().opened(from, descriptor)?;
                 }
@@ -74,7 +83,7 @@ fn open(types: &mut LinkerInstance<'_, State>) -> Result<()> {
         |mut store: Store<'_>, (dir, follow, path): (Dir, PathFlags, String)| {
             Box::new(async move {
                 let folder = names_a_folder(&path);
-                let stat = answer(store.data_mut().filesystem().stat_at(dir, follow, path).await)?;
+                let stat = answer(store.data_mut().host_files().stat_at(dir, follow, path).await)?;
                 Ok((stat.and_then(|stat| match stat.type_ {
                     DescriptorType::Directory => Ok(stat),
                     _ if folder => Err(ErrorCode::NotDirectory),
@@ -137,7 +146,7 @@ impl Opening {
         how: OpenFlags,
         flags: DescriptorFlags,
     ) -> Answer<Resource<Descriptor>> {
-        let mut files = store.data_mut().filesystem();
+        let mut files = store.data_mut().host_files();
         answer(files.open_at(same(&self.dir), self.follow, self.path.clone(), how, flags).await)
     }
 }
@@ -150,7 +159,7 @@ fn change(types: &mut LinkerInstance<'_, State>) -> Result<()> {
             Box::new(async move {
                 let (place, asked) = change_asked(&store, &dir, "create", &path);
                 let room = Room::take(store.data().volume(place), ENTRY_BYTES).await;
-                let made = entry(room, store.data_mut().filesystem().create_directory_at(dir, path)).await?;
+                let made = entry(room, store.data_mut().host_files().create_directory_at(dir, path)).await?;
                 Ok((tell(&store, &asked, made),))
             })
         },
@@ -161,7 +170,7 @@ fn change(types: &mut LinkerInstance<'_, State>) -> Result<()> {
             Box::new(async move {
                 let (place, asked) = change_asked(&store, &dir, "create", &path);
                 let room = Room::take(store.data().volume(place), ENTRY_BYTES).await;
-                let made = entry(room, store.data_mut().filesystem().symlink_at(dir, to, path)).await?;
+                let made = entry(room, store.data_mut().host_files().symlink_at(dir, to, path)).await?;
                 Ok((tell(&store, &asked, made),))
             })
         },
@@ -177,7 +186,7 @@ fn change(types: &mut LinkerInstance<'_, State>) -> Result<()> {
                     return Ok((Err(ErrorCode::CrossDevice),));
                 }
                 let room = Room::take(volume, ENTRY_BYTES).await;
-                let mut files = store.data_mut().filesystem();
+                let mut files = store.data_mut().host_files();
                 let made = entry(room, files.link_at(dir, follow, path, new_dir, new_path)).await?;
                 Ok((tell_both(&store, &from, &to, made),))
             })
@@ -193,7 +202,7 @@ fn change(types: &mut LinkerInstance<'_, State>) -> Result<()> {
                 if !same_volume(store.data().volume(store.data().files.place(&dir)).as_ref(), volume.as_ref()) {
                     return Ok((Err(ErrorCode::CrossDevice),));
                 }
-                let moved = store.data_mut().filesystem().rename_at(dir, path, new_dir, new_path).await;
+                let moved = store.data_mut().host_files().rename_at(dir, path, new_dir, new_path).await;
                 let moved = answer(moved)?;
                 Ok((tell_both(&store, &from, &to, moved),))
             })
@@ -204,7 +213,7 @@ fn change(types: &mut LinkerInstance<'_, State>) -> Result<()> {
         |mut store: Store<'_>, (dir, path): (Dir, String)| {
             Box::new(async move {
                 let (_, asked) = change_asked(&store, &dir, "remove", &path);
-                let removed = answer(store.data_mut().filesystem().unlink_file_at(dir, path).await)?;
+                let removed = answer(store.data_mut().host_files().unlink_file_at(dir, path).await)?;
                 Ok((tell(&store, &asked, removed),))
             })
         },
@@ -215,7 +224,7 @@ fn change(types: &mut LinkerInstance<'_, State>) -> Result<()> {
             Box::new(async move {
                 let (_, asked) = change_asked(&store, &dir, "remove", &path);
                 let name = folder_name(&path).to_owned();
-                let removed = answer(store.data_mut().filesystem().remove_directory_at(dir, name).await)?;
+                let removed = answer(store.data_mut().host_files().remove_directory_at(dir, name).await)?;
                 Ok((tell(&store, &asked, removed),))
             })
         },
@@ -255,7 +264,7 @@ fn transfer(types: &mut LinkerInstance<'_, State>) -> Result<()> {
         "[method]descriptor.read",
         |mut store: Store<'_>, (file, length, offset): (Dir, u64, u64)| {
             Box::new(async move {
-                let read = answer(store.data_mut().filesystem().read(file, length, offset).await)?;
+                let read = answer(store.data_mut().host_files().read(file, length, offset).await)?;
                 if let Ok((bytes, _)) = &read {
                     store.data().read_bytes(bytes.len() as u64)?;
                 }
@@ -265,7 +274,7 @@ fn transfer(types: &mut LinkerInstance<'_, State>) -> Result<()> {
     )?;
     types.func_wrap("[method]descriptor.read-via-stream", |mut store: Store<'_>, (file, offset): (Dir, u64)| {
         let tap = store.data().tap.clone();
-        let mut files = store.data_mut().filesystem();
+        let mut files = store.data_mut().host_files();
         let opened: std::result::Result<Resource<DynInputStream>, ErrorCode> =
             answer(files.read_via_stream(file, offset))?;
         if let Ok(stream) = &opened {
@@ -280,7 +289,7 @@ fn transfer(types: &mut LinkerInstance<'_, State>) -> Result<()> {
         Ok((output(&mut store, &file, At::End)?,))
     })?;
     types.func_wrap("filesystem-error-code", |mut store: Store<'_>, (error,): (Resource<wasmtime::Error>,)| {
-        let mut files = store.data_mut().filesystem();
+        let mut files = store.data_mut().host_files();
         let quota = files.table.get(&error)?.downcast_ref::<io::Error>().is_some_and(is_quota);
         Ok((if quota { Some(ErrorCode::Quota) } else { files.filesystem_error_code(error)? },))
     })
@@ -293,7 +302,7 @@ async fn set_size(store: &mut Store<'_>, file: Dir, size: u64) -> Answer<()> {
     let Ok(room) = Room::take(volume, size.saturating_sub(before)).await else {
         return Ok(Err(ErrorCode::Quota));
     };
-    let changed = answer(store.data_mut().filesystem().set_size(file, size).await)?;
+    let changed = answer(store.data_mut().host_files().set_size(file, size).await)?;
     if changed.is_ok() {
         room.keep_all();
     }
@@ -305,7 +314,7 @@ async fn write(store: &mut Store<'_>, file: Dir, bytes: Vec<u8>, offset: u64) ->
     let before = if volume.is_some() { file_size(store, &file)?.unwrap_or(0) } else { 0 };
     let grows = |length| growth(before, At::Offset(offset), length);
     let Ok(room) = Room::take(volume, grows(bytes.len() as u64)).await else { return Ok(Err(ErrorCode::Quota)) };
-    let written = answer(store.data_mut().filesystem().write(file, bytes, offset).await)?;
+    let written = answer(store.data_mut().host_files().write(file, bytes, offset).await)?;
     if let Ok(count) = written {
         room.keep(grows(count));
         store.data().wrote_bytes(count)?;
@@ -317,7 +326,7 @@ async fn write(store: &mut Store<'_>, file: Dir, bytes: Vec<u8>, offset: u64) ->
 fn output(store: &mut Store<'_>, file: &Dir, at: At) -> Answer<Resource<DynOutputStream>> {
     let volume = store.data().volume(store.data().files.place(file));
     let tap = store.data().tap.clone();
-    let mut files = store.data_mut().filesystem();
+    let mut files = store.data_mut().host_files();
     let opened = answer(match at {
         At::Offset(offset) => files.write_via_stream(same(file), offset),
         At::End => files.append_via_stream(same(file)),
@@ -332,7 +341,7 @@ fn output(store: &mut Store<'_>, file: &Dir, at: At) -> Answer<Resource<DynOutpu
 
 /// How long a file is; none for a folder.
 fn file_size(store: &mut Store<'_>, file: &Dir) -> Result<Option<u64>> {
-    let host = host_file(store.data_mut().filesystem().table, file)?;
+    let host = host_file(store.data_mut().host_files().table, file)?;
     Ok(host.map(|file| file.metadata()).transpose()?.map(|metadata| metadata.len()))
 }
 
