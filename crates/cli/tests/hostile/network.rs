@@ -1,9 +1,11 @@
 //! Addresses behind an allow-list: what a guest writes, and where that would lead.
 
-use crate::app::{App, Asked, guest, route};
+use crate::app::{App, Asked, empty_folder, ended, finish, guest, guest_file, route, used};
+use serde_json::Value;
 use std::{
+    fs,
     io::{Read, Write},
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, UdpSocket},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -169,7 +171,7 @@ fn a_silent_server_is_waited_for_within_the_deadline() {
     for guest in ["waits", "waits3"] {
         let asked = fetch(&app, guest, &url);
         assert_eq!(asked.answer.status, 504, "{guest}: {}", asked.answer.text());
-        assert_eq!(crate::app::ended(&app.receipt(&asked.id)), "stopped wall", "{guest}");
+        assert_eq!(ended(&app.receipt(&asked.id)), "stopped wall", "{guest}");
     }
 }
 
@@ -184,4 +186,118 @@ fn connections_are_bounded_by_their_limit() {
     let asked = fetch(&app, "none", &url);
     assert!((500..=504).contains(&asked.answer.status), "{}", asked.answer.status);
     assert_eq!(target.reached(), 0);
+}
+
+/// Ways to try with a UDP socket, and what comes of each step with WASI 0.2 and 0.3. Datagrams that are sent at once are
+/// one call of 0.2, which tells how many went out, and several of 0.3 that are under way together.
+const WAYS: &[(&str, &str, &str)] = &[
+    ("send GRANTED", "sent", "sent"),
+    ("send OTHER", "access-denied", "access-denied"),
+    // A refusal holds, and breaks nothing.
+    (
+        "send OTHER, send OTHER, send GRANTED, send OTHER",
+        "access-denied, access-denied, sent, access-denied",
+        "access-denied, access-denied, sent, access-denied",
+    ),
+    ("connect GRANTED, send, send GRANTED", "connected, sent, sent", "connected, sent, sent"),
+    // Who is connected writes to that peer only.
+    ("connect GRANTED, send OTHER, send", "connected, invalid-argument, sent", "connected, invalid-argument, sent"),
+    (
+        "connect OTHER, send, send OTHER, send GRANTED",
+        "access-denied, invalid-argument, access-denied, sent",
+        "access-denied, invalid-argument, access-denied, sent",
+    ),
+    ("connect OTHER, connect GRANTED, send", "access-denied, connected, sent", "access-denied, connected, sent"),
+    // The connection before one that is refused is over in 0.2, and stays in 0.3.
+    (
+        "connect GRANTED, connect OTHER, send, send OTHER",
+        "connected, access-denied, invalid-argument, access-denied",
+        "connected, access-denied, sent, invalid-argument",
+    ),
+    (
+        "connect GRANTED, disconnect, send, send OTHER, send GRANTED",
+        "connected, disconnected, invalid-argument, access-denied, sent",
+        "connected, disconnected, invalid-argument, access-denied, sent",
+    ),
+    // Several at once.
+    ("send GRANTED OTHER", "sent not", "sent access-denied"),
+    ("send OTHER GRANTED", "access-denied", "access-denied sent"),
+    ("send GRANTED OTHER GRANTED, send OTHER", "sent not not, access-denied", "sent access-denied sent, access-denied"),
+    ("connect GRANTED, send GRANTED OTHER", "connected, sent not", "connected, sent invalid-argument"),
+    // What Linux takes for an address of this machine, and WASI for none.
+    ("send MAPPED, connect MAPPED", "invalid-argument, invalid-argument", "invalid-argument, invalid-argument"),
+    ("send ANY, connect ANY", "invalid-argument, invalid-argument", "invalid-argument, invalid-argument"),
+];
+
+/// UDP connects and sends by functions of their own; whichever a guest takes, and in whatever order, its datagrams reach
+/// whom it was granted and nobody else.
+#[test]
+fn datagrams_reach_only_whom_they_may() {
+    let (granted, other) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+    let (granted_at, other_at) = (granted.local_addr().unwrap(), other.local_addr().unwrap());
+    let written = |text: &str| {
+        text.replace("GRANTED", &granted_at.to_string())
+            .replace("OTHER", &other_at.to_string())
+            .replace("MAPPED", &format!("[::ffff:127.0.0.1]:{}", other_at.port()))
+            .replace("ANY", &format!("0.0.0.0:{}", other_at.port()))
+    };
+    let ways: Vec<String> = WAYS.iter().map(|(way, ..)| written(way)).collect();
+    for (guest, answers) in [
+        ("datagrams.wasm", WAYS.iter().map(|way| way.1).collect::<Vec<_>>()),
+        ("datagrams-p3.wasm", WAYS.iter().map(|way| way.2).collect()),
+    ] {
+        let (said, receipt) = send(guest, &["--allow-udp", &granted_at.to_string()], &ways);
+        let expected: Vec<String> = ways.iter().zip(&answers).map(|(way, answer)| format!("{way}: {answer}")).collect();
+        assert_eq!(said, expected, "{guest}");
+        // A datagram carries the way that it was sent by.
+        let sent =
+            ways.iter().zip(&answers).flat_map(|(way, answer)| vec![way.as_str(); answer.matches("sent").count()]);
+        assert_eq!(received(&granted), sent.collect::<Vec<_>>(), "{guest}");
+        assert_eq!(received(&other), [""; 0], "{guest}");
+        let denial = serde_json::json!([{
+            "grant": "udp",
+            "asked": other_at.to_string(),
+            "allow": format!("udp = [\"{other_at}\"]"),
+        }]);
+        let found = (ended(&receipt), &receipt["denials"], used(&receipt, "connections"));
+        assert_eq!(found, ("done".into(), &denial, 1), "{guest}: {receipt}");
+    }
+}
+
+/// A peer costs a connection when it is first written to. One more than the limit is not, and the guest ends when it next waits.
+#[test]
+fn peers_of_datagrams_are_bounded_by_the_limit_of_connections() {
+    const MOST: usize = 3;
+    let peers: Vec<UdpSocket> = (0..5).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+    let addresses = peers.iter().map(|peer| peer.local_addr().unwrap());
+    let ways: Vec<String> = addresses.map(|peer| format!("send {peer}, connect {peer}, send")).collect();
+    for guest in ["datagrams.wasm", "datagrams-p3.wasm"] {
+        let (said, receipt) = send(guest, &["--connections=3", "--allow-udp=private+*:*"], &ways);
+        let within: Vec<String> = ways[..MOST].iter().map(|way| format!("{way}: sent, connected, sent")).collect();
+        assert_eq!(said[..MOST], within, "{guest}");
+        assert!(said[MOST..].iter().all(|line| !line.contains("sent")), "{guest}: {said:?}");
+        let came: Vec<usize> = peers.iter().map(|peer| received(peer).len()).collect();
+        assert_eq!(came, [2, 2, 2, 0, 0], "{guest}");
+        let found = (ended(&receipt), used(&receipt, "connections"), receipt.get("denials"));
+        assert_eq!(found, ("stopped connections".into(), MOST as u64, None), "{guest}: {receipt}");
+    }
+}
+
+/// Has a command try these ways. Gives the lines that it prints, and its receipt.
+fn send(guest: &str, flags: &[&str], ways: &[String]) -> (Vec<String>, Value) {
+    let file = empty_folder(&format!("{guest}-{}", ways.len())).join("receipt.json");
+    let (receipt, guest) = (format!("--receipt={}", file.display()), guest_file(guest).display().to_string());
+    let fixed = [&["run", &receipt], flags, &[&guest]].concat();
+    let finished = finish(fixed.into_iter().chain(ways.iter().map(String::as_str)), b"");
+    let said = finished.stdout_text().lines().map(str::to_owned).collect();
+    let receipt = fs::read_to_string(file).unwrap_or_else(|error| panic!("{error}: {}", finished.stderr_text()));
+    (said, serde_json::from_str(&receipt).unwrap())
+}
+
+/// The datagrams that came until now: who sent them has ended, and the loopback holds none up.
+fn received(socket: &UdpSocket) -> Vec<String> {
+    socket.set_nonblocking(true).unwrap();
+    let mut buffer = [0; 2048];
+    let next = || socket.recv(&mut buffer).ok().map(|length| String::from_utf8_lossy(&buffer[..length]).into_owned());
+    std::iter::from_fn(next).collect()
 }
