@@ -11,6 +11,7 @@ mod app;
 mod wire;
 
 mod artifacts;
+mod bomb;
 mod cases;
 mod clients;
 mod files;

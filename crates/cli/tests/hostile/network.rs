@@ -14,14 +14,14 @@ use std::{
 };
 
 /// A server of the host's own network, which counts who reaches it.
-struct Target {
-    address: SocketAddr,
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
     reached: Arc<AtomicUsize>,
 }
 
 impl Target {
     /// Answers each connection with this, until the test program ends.
-    fn answering(listen: &str, answer: impl Into<String>) -> Target {
+    pub(crate) fn answering(listen: &str, answer: impl Into<Vec<u8>>) -> Target {
         let listener = TcpListener::bind(listen).unwrap();
         let (address, reached) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
         let (count, answer) = (reached.clone(), answer.into());
@@ -29,20 +29,20 @@ impl Target {
             for mut stream in listener.incoming().flatten() {
                 count.fetch_add(1, SeqCst);
                 let _ = stream.read(&mut [0; 4096]);
-                let _ = stream.write_all(answer.as_bytes());
+                let _ = stream.write_all(&answer);
             }
         });
         Target { address, reached }
     }
 
-    fn reached(&self) -> usize {
+    pub(crate) fn reached(&self) -> usize {
         self.reached.load(SeqCst)
     }
 }
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\nconnection: close\r\n\r\nreached\n";
 
-fn fetch(app: &App, host: &str, url: &str) -> Asked {
+pub(crate) fn fetch(app: &App, host: &str, url: &str) -> Asked {
     let url: String = url.bytes().map(|byte| format!("%{byte:02x}")).collect();
     app.ask(&format!("GET /fetch?url={url}"), &[&format!("host: {host}.test")], b"")
 }

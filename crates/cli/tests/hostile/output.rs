@@ -13,7 +13,7 @@ use std::{
 };
 
 /// The most that a process has held in memory, in bytes.
-fn peak_bytes(id: u32) -> u64 {
+pub(crate) fn peak_bytes(id: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
