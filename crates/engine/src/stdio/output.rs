@@ -89,11 +89,7 @@ impl Pipe {
     }
 
     fn room(&self) -> usize {
-        let queue = self.queue();
-        match queue.read {
-            Read::Meanwhile => PIPE_BYTES.saturating_sub(queue.bytes),
-            Read::Never | Read::AtTheEnd => PIPE_BYTES,
-        }
+        self.queue().room()
     }
 
     fn push(&self, bytes: Bytes) {
@@ -108,13 +104,24 @@ impl Pipe {
         }
     }
 
+    /// Looks and leaves its waker under one lock: the reader may be on another thread, and empty the pipe between the two.
     pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<usize> {
-        match self.room() {
+        let mut queue = self.queue();
+        match queue.room() {
             0 => {
-                self.queue().writer = Some(cx.waker().clone());
+                queue.writer = Some(cx.waker().clone());
                 Poll::Pending
             }
             room => Poll::Ready(room),
+        }
+    }
+}
+
+impl Queue {
+    fn room(&self) -> usize {
+        match self.read {
+            Read::Meanwhile => PIPE_BYTES.saturating_sub(self.bytes),
+            Read::Never | Read::AtTheEnd => PIPE_BYTES,
         }
     }
 }

@@ -102,6 +102,36 @@ fn an_answer_from_there_streams() {
     assert!(matches!(bound.call(command("")).0, Reply::Exit { code: 0, .. }));
 }
 
+/// A guest there fills the pipe of its answer while the client's thread empties it. The wake-up between the two was lost now
+/// and then, and the call waited until its deadline.
+#[test]
+fn an_answer_from_there_that_is_larger_than_its_pipe_comes_whole() {
+    const CHUNKS: u32 = 64;
+    let says = format!(
+        r#"(module
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 2)
+        (data (i32.const 0) "\10\00\00\00\06\00\00\00\00\01\00\00\00\00\01\00")
+        (data (i32.const 16) "X: y\n\n")
+        (func (export "_start") (local $left i32)
+            (local.set $left (i32.const 9000000))
+            (loop $again (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+            (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 48)))
+            (local.set $left (i32.const {CHUNKS}))
+            (loop $more
+                (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 48)))
+                (br_if $more (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))))"#
+    );
+    let bound = pooled().with(Resource::Wall, 5_000 * MS).bind(says);
+    for _ in 0..60 {
+        block_on(async {
+            let Reply::Http(answer) = bound.run(get("/")).await else { panic!("expected an answer") };
+            assert_eq!(answer.into_body().collect().await.unwrap().to_bytes().len(), CHUNKS as usize * 65_536);
+        });
+        assert_eq!(bound.receipt().outcome, Outcome::Done);
+    }
+}
+
 /// An engine ends its lane, and whoever waits for a call there was told that the host had failed.
 #[test]
 fn what_runs_there_when_the_engine_ends_was_cancelled() {
