@@ -6,9 +6,9 @@
 
 use crate::{
     clock,
-    outcome::outcome_of,
     program::{Program, Streams},
     sandbox::Sandbox,
+    stdio::{LogLevel, LogRecord, escape},
     ticker::Ticking,
 };
 use sandbar_call::{CallId, Meter, Outcome, Resource};
@@ -30,7 +30,7 @@ impl Program {
     /// Starts a sandbox and keeps it.
     ///
     /// # Errors
-    /// How its start code ended.
+    /// How its start code ended, or a fault where there can be no sandbox.
     pub async fn hold(self: &Arc<Self>) -> Result<Held, Outcome> {
         let meter = Arc::new(Meter::new(self.binding().limits.clone()));
         let mut sandbox = self.started(&meter).await?;
@@ -48,11 +48,18 @@ impl Program {
     }
 
     async fn started(self: &Arc<Self>, meter: &Arc<Meter>) -> Result<Box<Sandbox>, Outcome> {
-        let fault = |error: wasmtime::Error| outcome_of(&error, self.moves(), meter, None);
-        let mut sandbox = self.sandbox(CallId(0), meter, Streams::PIPED).map_err(fault)?;
+        let mut sandbox = self.sandbox(CallId(0), meter, Streams::PIPED).map_err(|error| self.fault(&error))?;
         sandbox.turn(CallId(0), meter, clock::monotonic_ns(), self);
         sandbox.start(self).await.map_err(|error| sandbox.outcome_of(&error))?;
         Ok(sandbox)
+    }
+
+    /// There is no sandbox, which is not the guest's doing: a granted folder may be gone.
+    fn fault(&self, error: &wasmtime::Error) -> Outcome {
+        let message = escape(&format!("fault: no sandbox can be held: {error:?}"));
+        let record = LogRecord { level: LogLevel::Error, guest: self.name.clone(), call: CallId(0), message };
+        self.binding().log.log(record);
+        Outcome::Fault { id: CallId(0).to_string() }
     }
 }
 

@@ -4,10 +4,13 @@ use crate::world::{MS, World, block_on, shown, stdin, typed};
 use futures::{channel::oneshot, stream};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use sandbar_call::{Arguments, Body, BodyError, Event, Outcome, Receipt, Refusal, Reply, Resource, SandboxUse};
+use sandbar_call::{
+    Arguments, Body, BodyError, Event, GrantKind, Outcome, Receipt, Refusal, Reply, Resource, SandboxUse,
+};
 use sandbar_engine::{Allocation, Policy, PoolLimits};
 use std::{
     collections::HashSet,
+    fs,
     time::{Duration, Instant},
 };
 
@@ -235,6 +238,22 @@ fn whoever_holds_a_sandbox_calls_it_metered() {
     let mut held = block_on(spin.entry.program().hold()).unwrap();
     let f = held.typed::<(), ()>("f").unwrap();
     assert_eq!(held.call(&f, ()).unwrap_err(), Outcome::Stopped { limit: Resource::Wall });
+}
+
+/// A folder that was granted may be gone. That was told as a trap of the guest, of which nothing had run, and logged nowhere.
+#[test]
+fn a_sandbox_that_can_t_be_made_is_no_trap_of_its_guest() {
+    let folder = std::env::temp_dir().join(format!("sandbar-held-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let grants = vec![(GrantKind::Dir, &*format!("{}::/data", folder.display()).leak())].leak();
+    let bound = World { grants, ..World::default() }.export("count").bind(COUNTS);
+    assert!(block_on(bound.entry.program().hold()).is_ok());
+    assert!(bound.log().is_empty());
+    fs::remove_dir(&folder).unwrap();
+    let refused = block_on(bound.entry.program().hold()).err();
+    assert!(matches!(refused, Some(Outcome::Fault { .. })), "{refused:?}");
+    let log = bound.log();
+    assert!(log.len() == 1 && log[0].starts_with("fault: no sandbox can be held: "), "{log:?}");
 }
 
 #[test]
