@@ -131,6 +131,9 @@ impl<T: Send + 'static> Future for Drive<T> {
                     *self = Drive::in_lane(driven, lane);
                 }
                 Drive::Away(away, lane) => match ready!(Pin::new(away).poll(cx)) {
+                    Ok(Left::Ended(Err(Halt::Panicked))) | Err(Halt::Panicked) if lane.ends() => {
+                        return Poll::Ready(Err(Halt::Ended));
+                    }
                     Ok(Left::Ended(ended)) => return Poll::Ready(ended),
                     Ok(Left::ForWorker(driven)) => *self = Drive::Here(Some(driven), Some(lane.clone())),
                     Err(halt) => return Poll::Ready(Err(halt)),

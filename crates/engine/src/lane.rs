@@ -9,7 +9,10 @@ use crate::drive::Halt;
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll},
     thread,
     time::Duration,
@@ -26,7 +29,10 @@ const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The threads, started when first needed.
 #[derive(Default)]
-pub(crate) struct Lane(Mutex<Threads>);
+pub(crate) struct Lane {
+    threads: Mutex<Threads>,
+    ends: AtomicBool,
+}
 
 #[derive(Default)]
 enum Threads {
@@ -66,13 +72,19 @@ impl Lane {
 
     /// Ends all that runs there. Blocks, a few ticks long.
     pub(crate) fn end(&self) {
+        self.ends.store(true, Relaxed);
         if let Threads::Running(runtime) = std::mem::replace(&mut *self.threads(), Threads::Ended) {
             runtime.shutdown_timeout(END_TIMEOUT);
         }
     }
 
+    /// Whether it ends or has ended. What then asks its threads for something may panic.
+    pub(crate) fn ends(&self) -> bool {
+        self.ends.load(Relaxed)
+    }
+
     fn threads(&self) -> MutexGuard<'_, Threads> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
