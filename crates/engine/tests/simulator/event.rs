@@ -14,7 +14,8 @@ use sandbar_call::{Arguments, Body, BodyError, Event, Notation, Stdio};
 use std::{future::pending, time::Duration};
 
 pub(crate) fn of(arrival: &Arrival, tenant: &Tenant, canary: Canary, ports: &Ports) -> Event {
-    let input = || input(arrival.input, canary);
+    let more = if let Ask::Http(HttpAsk::Echo(more)) = arrival.ask { more as usize } else { 0 };
+    let input = || input(arrival.input, canary, more);
     let is_typed = matches!(tenant.versions[0], Guest::Steps(Steps { form: Form::Typed, .. }));
     match &arrival.ask {
         Ask::Steps if is_typed => typed(canary),
@@ -24,7 +25,7 @@ pub(crate) fn of(arrival: &Arrival, tenant: &Tenant, canary: Canary, ports: &Por
         }
         Ask::Steps | Ask::Misfit | Ask::Hold(_) => command(vec!["guest".into()], input()),
         Ask::StepsByHttp => request("/", canary, input()),
-        Ask::Http(HttpAsk::Echo) => request("/", canary, input()),
+        Ask::Http(HttpAsk::Echo(_)) => request("/", canary, input()),
         Ask::Http(ask) => request(&target(ask, canary, ports), canary, Body::Empty),
         Ask::Cli(ask) => command(words(ask, canary, ports), input()),
     }
@@ -44,13 +45,14 @@ fn request(target: &str, canary: Canary, body: Body) -> Event {
     Event::Http(request.body(body).unwrap())
 }
 
-fn input(input: Input, canary: Canary) -> Body {
-    let text = canary.to_string();
+/// The canary and so many bytes more.
+fn input(input: Input, canary: Canary, more: usize) -> Body {
+    let text = format!("{canary}{}", ".".repeat(more));
     let piece = |range: std::ops::Range<usize>| Ok(Frame::data(Bytes::copy_from_slice(&text.as_bytes()[range])));
     match input {
         Input::Whole => text.into(),
         Input::InPieces(pause_ms) => {
-            let pieces = [piece(0..1), piece(1..7), piece(7..16)];
+            let pieces = [piece(0..1), piece(1..7), piece(7..16 + more)];
             Body::stream(StreamBody::new(Box::pin(stream::unfold(pieces.into_iter(), move |mut pieces| async move {
                 tokio::time::sleep(Duration::from_millis(pause_ms.into())).await;
                 Some((pieces.next()?, pieces))
@@ -67,7 +69,7 @@ fn input(input: Input, canary: Canary) -> Body {
 /// Path and query of a request.
 fn target(ask: &HttpAsk, canary: Canary, ports: &Ports) -> String {
     match ask {
-        HttpAsk::Echo => "/".into(),
+        HttpAsk::Echo(_) => "/".into(),
         HttpAsk::Headers => "/headers".into(),
         HttpAsk::Env => "/env".into(),
         HttpAsk::Status(code) => format!("/status/{code}"),

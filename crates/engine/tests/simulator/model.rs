@@ -9,7 +9,7 @@ mod asks;
 #[path = "model/steps.rs"]
 mod steps;
 
-pub(crate) use steps::folders;
+pub(crate) use steps::{folders, keeps_files};
 
 use crate::guest::Guest;
 use crate::plan::{Ask, FolderGrant, Input, Patience, Plan, Tenant};
@@ -80,7 +80,9 @@ pub(crate) fn endings(plan: &Plan, arrival: usize, version: usize) -> Vec<Ending
         (Ask::Http(ask), _) => asks::http(tenant, ask, arrival.input),
         (Ask::Cli(ask), _) => asks::cli(tenant, ask, arrival.input),
         (Ask::Hold(_), Guest::Steps(steps)) => {
-            steps::endings(&Tenant { policy: Policy::Held, ..tenant.clone() }, steps, arrival)
+            // What it returns is given as it is, and is no output.
+            let limits = tenant.limits.iter().copied().filter(|(resource, _)| *resource != Resource::Output).collect();
+            steps::endings(&Tenant { policy: Policy::Held, limits, ..tenant.clone() }, steps, arrival)
         }
         (Ask::Steps | Ask::StepsByHttp | Ask::Hold(_), Guest::Built(_)) => vec![],
     };

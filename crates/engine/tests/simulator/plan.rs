@@ -94,10 +94,10 @@ pub(crate) enum Ask {
     Misfit,
 }
 
-/// A request to `echo-http` or `echo-http-p3`.
+/// A request to `echo-http` or `echo-http-p3`. What is echoed is the canary and so many bytes more.
 #[derive(Clone, Debug)]
 pub(crate) enum HttpAsk {
-    Echo,
+    Echo(u32),
     Headers,
     Env,
     Status(u16),
@@ -378,7 +378,7 @@ impl HttpAsk {
             HttpAsk::Fetch(*random.pick(&hosts), *random.pick(&manners))
         };
         match random.between(0..=if is_02 { 16 } else { 8 }) {
-            0 | 1 => HttpAsk::Echo,
+            0 | 1 => HttpAsk::Echo(random.skewed(0..=600_000) as u32),
             2 => HttpAsk::Status(*random.pick(&[200, 204, 404, 500])),
             3..=6 => fetch(random),
             7 if endless => HttpAsk::Spin,

@@ -33,6 +33,9 @@ pub(crate) fn run() {
     let (mut failed, mut ran, mut calls, mut warm_bytes) = (Vec::new(), 0, 0, 0);
     for seed in (first..).take(usize::try_from(count).unwrap_or(usize::MAX)).take_while(|_| in_time()) {
         let plan = Plan::of_seed(seed);
+        if count == 1 {
+            println!("{plan}");
+        }
         calls += one(&plan, ran > 0).unwrap_or_else(|faults| {
             tell(seed, &faults);
             failed.push((seed, plan));

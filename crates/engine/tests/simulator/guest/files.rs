@@ -114,10 +114,11 @@ impl FileStep {
         FileStep { folder: folder(random), path: path(random), what }
     }
 
-    /// Whether it can't succeed, whatever the folders hold. `granted` tells of each folder whether it may be written to.
-    pub(crate) fn must_fail(&self, granted: &[bool]) -> bool {
+    /// Whether it can't succeed, whatever the folders hold. `granted` tells of each folder whether it may be written to, `keeps`
+    /// whether a number beyond them may stand for what was opened in one.
+    pub(crate) fn must_fail(&self, granted: &[bool], keeps: bool) -> bool {
         let bars = |folder: u32, path: usize, changes: bool| match granted.get(folder as usize) {
-            None => true,
+            None => !keeps || PATHS[path].outside,
             Some(writable) => PATHS[path].outside || (changes && !writable),
         };
         let other = match self.what {

@@ -2,6 +2,7 @@
 
 use super::{Canary, Ending, Fuel, Guest, Run, model, report};
 use crate::{
+    guest::{Form, HEAD_BYTES, Steps},
     peer::Manner,
     plan::{Ask, CliAsk, HttpAsk, Plan, Tenant},
     run::{BodyEnd, Called, Told},
@@ -45,6 +46,7 @@ pub(super) fn faults(run: &Run<'_>, called: &Called, receipt: &Receipt) -> Vec<S
     expect(receipt.used.get(Resource::Fuel).is_some() == (metered && receipt.sandbox.is_some()), &|| {
         format!("fuel is {:?}", receipt.used.get(Resource::Fuel))
     });
+    faults.extend(given(&arrival.ask, &tenant.versions[called.version], called, receipt));
     faults.extend(limits(run, tenant, receipt));
     faults.extend(leaks(run, called, receipt));
     faults.extend(uses(run.plan, tenant, called, receipt));
@@ -74,7 +76,7 @@ fn meant_status(tenant: &Tenant, ask: &HttpAsk) -> u16 {
             (true, manner) if host.leads_there() && manner.body_bytes().is_some() => 200,
             _ => 502,
         },
-        HttpAsk::Echo
+        HttpAsk::Echo(_)
         | HttpAsk::Headers
         | HttpAsk::Env
         | HttpAsk::Stream { .. }
@@ -129,6 +131,24 @@ fn was_busy(run: &Run<'_>, called: &Called) -> bool {
     }
     let pool = run.plan.tenants[called.tenant].pool;
     of_tenant >= pool.sandboxes_max || run.plan.slots.is_some_and(|slots| all >= slots)
+}
+
+/// What was given is what the receipt counts as output: exactly, where all of it was taken.
+fn given(ask: &Ask, guest: &Guest, called: &Called, receipt: &Receipt) -> Option<String> {
+    let is_cgi = matches!((ask, guest), (Ask::StepsByHttp, Guest::Steps(Steps { form: Form::Command, .. })));
+    let head = if is_cgi { HEAD_BYTES } else { 0 };
+    let output = receipt.used.get(Resource::Output).unwrap_or(0);
+    let (bytes, exact) = match &called.told {
+        Told::Exit(_, bytes) | Told::Output(bytes) => (bytes.len(), true),
+        Told::Answer { body, end, .. } => {
+            (head + body.len(), *end == BodyEnd::Whole && receipt.outcome == Outcome::Done)
+        }
+        // Stdout counts too, and nobody reads it.
+        Told::Value(value) => (value.len(), false),
+        Told::Left | Told::Ended(_) | Told::Held(_) => return None,
+    };
+    let is_wrong = output < bytes as u64 || exact && output != bytes as u64;
+    is_wrong.then(|| format!("was given {bytes} bytes, its receipt counts {output}"))
 }
 
 /// What was used is within the limits, and a limit that stopped a call was reached.

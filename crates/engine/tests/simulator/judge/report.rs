@@ -43,14 +43,14 @@ pub(super) fn faults(run: &Run<'_>, called: &Called, receipt: &Receipt, steps: &
             rest.len()
         )];
     }
-    let granted = model::folders(tenant);
+    let (granted, keeps) = (model::folders(tenant), model::keeps_files(tenant, steps));
     for (at, (record, step)) in records.iter().skip(1).zip(&steps.steps).enumerate() {
         let mut fault = |what: String| faults.push(format!("step {} ({step:?}) {what}", at + 1));
         match step {
             Step::Look if record.value > 0 && tenant.policy == Policy::Fresh => {
                 fault(format!("found {} canaries, such as {:?}", record.value, Canary::all_in(record.found)));
             }
-            Step::File(file) if record.errno == 0 && file.must_fail(&granted) => {
+            Step::File(file) if record.errno == 0 && file.must_fail(&granted, keeps) => {
                 fault(format!("had to fail: {:?} of {granted:?}", PATHS[file.path]));
             }
             Step::Random if !tenant.grants.random => fault("got secure random numbers".into()),

@@ -18,13 +18,17 @@ pub(super) fn http(tenant: &Tenant, ask: &HttpAsk, input: Input) -> Vec<Ending> 
     let mut may = May::of(tenant);
     let exactly = |bytes: u64| (bytes, bytes);
     match *ask {
-        HttpAsk::Echo if input == Input::Never => {}
-        HttpAsk::Echo => {
-            if !is_whole(input) {
+        HttpAsk::Echo(_) if input == Input::Never => {}
+        HttpAsk::Echo(more) => {
+            let whole = CANARY_BYTES as u64 + u64::from(more);
+            if is_whole(input) {
+                may.take(whole, whole);
+                may.answer(exactly(whole));
+            } else {
                 may.end(Ending::Failed(None));
+                may.take(0, whole);
+                may.answer((0, whole));
             }
-            may.take((CANARY_BYTES as u64) / 2, CANARY_BYTES as u64);
-            may.answer(if is_whole(input) { exactly(CANARY_BYTES as u64) } else { (0, CANARY_BYTES as u64) });
         }
         HttpAsk::Headers => may.answer((CANARY_BYTES as u64, MESSAGE_BYTES)),
         HttpAsk::Env => may.answer((0, MESSAGE_BYTES)),

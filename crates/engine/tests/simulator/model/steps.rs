@@ -28,6 +28,12 @@ pub(crate) fn folders(tenant: &Tenant) -> Vec<bool> {
     tenant.grants.folders.iter().map(|folder| matches!(folder, FolderGrant::Own(_))).collect()
 }
 
+/// Whether a file or folder that was opened before may have the number of a folder that is not granted.
+pub(crate) fn keeps_files(tenant: &Tenant, steps: &Steps) -> bool {
+    let keeps = |step: &Step| matches!(step, Step::File(FileStep { what: FileWhat::OpenMany(_), .. }));
+    tenant.policy != Policy::Fresh || steps.steps.iter().any(keeps)
+}
+
 /// A timer is one handle, and what polls it another.
 const TIMER_HANDLES: u64 = 2;
 
@@ -80,10 +86,10 @@ impl<'a> Walk<'a> {
 
     /// Reads the canary; whether it may go on.
     fn begin(&mut self, input: Input) -> bool {
+        self.needs_handles(0);
         if self.steps.form == Form::Command && !self.writes(HEAD_BYTES) {
             return false;
         }
-        self.needs_handles(0);
         let bytes = CANARY_BYTES as u64;
         let least = if is_whole(input) { bytes } else { 0 };
         self.bytes_in = Span { least, most: bytes };
@@ -140,7 +146,7 @@ impl<'a> Walk<'a> {
     }
 
     fn uses_file(&mut self, step: &FileStep) -> bool {
-        if step.must_fail(&folders(self.tenant)) {
+        if step.must_fail(&folders(self.tenant), keeps_files(self.tenant, self.steps)) {
             return true;
         }
         match step.what {
