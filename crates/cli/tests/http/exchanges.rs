@@ -113,17 +113,22 @@ fn large_bodies_go_both_ways() {
     }
 }
 
+/// Calls whose answers ended with trailers were cancelled, by their receipts: who sends a body drops it at its trailers and
+/// does not ask whether that was all.
 #[test]
 fn trailers_go_both_ways() {
     let app = serve("trailers");
     for (host, path) in [("p2.test", "/echo"), ("p3.test", "/echo"), ("p3.test", "/through")] {
         let ask = |te: &str| {
             let mut client = app.connect();
+            let id = format!("{host}{path}{}", te.len());
             let head =
-                format!("POST {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ntrailer: x-sum, x-more\r\n{te}");
+                format!("POST {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nx-request-id: {id}\r\n{te}");
             client.send(head.as_bytes());
-            client.send(b"transfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nx-sum: 42\r\nx-more: yes\r\n\r\n");
-            client.answer()
+            client.send(b"trailer: x-sum, x-more\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nx-sum: 42\r\nx-more: yes\r\n\r\n");
+            let answer = client.answer();
+            assert_eq!(ended(&app.receipt(&id)), "done", "{id}");
+            answer
         };
         let answer = ask("te: trailers\r\n");
         assert_eq!((answer.status, answer.text().as_str()), (200, "body"), "{host}{path}");

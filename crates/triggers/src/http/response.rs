@@ -6,8 +6,8 @@
 //!
 //! `HEAD`, 204 and 304 have no body on the wire. What the guest writes is read and thrown away up to 1 MiB and one second,
 //! so that a call that ends well is done and not cancelled; over that it is dropped. The same holds for what comes after the
-//! last byte that a `Content-Length` promised. Trailers go to HTTP/2 clients, and to
-//! HTTP/1 clients that sent `TE: trailers` where the guest named them in `Trailer`.
+//! last byte that a `Content-Length` promised, and after trailers. Trailers go to HTTP/2 clients, and to HTTP/1 clients that
+//! sent `TE: trailers` where the guest named them in `Trailer`.
 
 use crate::{
     Notice,
@@ -173,7 +173,7 @@ type Streamed = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + S
 /// An answer's body on its way to the client. The call lasts until it has ended or is dropped.
 pub(crate) struct AnswerBody {
     body: Body,
-    /// Bytes that its `Content-Length` still promises.
+    /// Bytes that its `Content-Length` still promises; none after trailers.
     left: Option<u64>,
     /// What came after the last promised byte.
     after: After,
@@ -205,8 +205,8 @@ impl AnswerBody {
         }
         let polled = self.poll_held(cx);
         if self.left == Some(0) && matches!(polled, Poll::Ready(Some(Ok(_)))) {
-            // hyper drops an HTTP/1 body at the last promised byte and never sees its end. So look for it here, since it
-            // is what ends a call well.
+            // hyper drops an HTTP/1 body at the last promised byte, and any body at its trailers, and never sees its end. So
+            // look for it here, since it is what ends a call well.
             self.after = match self.poll_held(cx) {
                 Poll::Pending => After::Unknown,
                 Poll::Ready(Some(frame)) => After::Next(frame.map_err(|why| self.cut(why))),
@@ -227,6 +227,7 @@ impl AnswerBody {
                     None => return Poll::Ready(Some(Err("longer than its `Content-Length`".into()))),
                 }
             }
+            (Poll::Ready(Some(Ok(frame))), None) if frame.is_trailers() => self.left = Some(0),
             (Poll::Ready(None), Some(1..)) => {
                 return Poll::Ready(Some(Err("shorter than its `Content-Length`".into())));
             }
