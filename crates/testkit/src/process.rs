@@ -4,6 +4,7 @@ use std::{
     env,
     ffi::OsString,
     io::{BufRead, BufReader, Read, Write},
+    mem,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
@@ -108,6 +109,11 @@ impl Server {
         self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What it has said on stderr since this was last asked for. It is forgotten here: for a server that runs for long.
+    pub fn take_stderr(&self) -> String {
+        mem::take(&mut *self.stderr.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// What it had said when it ended: the last of it may still be on the way.
     fn last_words(&self) -> String {
         let start = Instant::now();
@@ -131,8 +137,7 @@ impl Server {
 
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("a process id is positive")?;
-        kill_process(id, signal).context("cannot signal the server")
+        self::signal(self.child.id(), signal).context("cannot signal the server")
     }
 
     /// Waits for it to end by itself.
@@ -147,6 +152,12 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal to a process.
+pub fn signal(id: u32, signal: Signal) -> Result<()> {
+    let id = i32::try_from(id).ok().and_then(Pid::from_raw).context("a process id is positive")?;
+    Ok(kill_process(id, signal)?)
 }
 
 /// A command that ended.
@@ -338,6 +349,8 @@ mod tests {
         let script = "trap 'exit 7' TERM; echo up at http://127.0.0.1:1/ >&2; while :; do sleep 0.01; done";
         let mut server = Server::start(shell(script)).unwrap();
         assert_eq!(server.url("/x"), "http://127.0.0.1:1/x");
+        assert_eq!(server.take_stderr(), "up at http://127.0.0.1:1/\n");
+        assert_eq!(server.stderr(), "");
         server.signal(Signal::TERM).unwrap();
         assert_eq!(server.wait(Duration::from_secs(10)).unwrap().code(), Some(7));
     }
