@@ -14,6 +14,7 @@ mod hostile;
 mod install;
 mod release;
 mod simulate;
+mod soak;
 mod step;
 mod table;
 mod test;
@@ -72,6 +73,12 @@ const COMMANDS: &[Command] = &[
         about: "run seeds of the simulator against the engine",
         help: simulate::HELP,
         run: simulate::run,
+    },
+    Command {
+        name: "soak",
+        about: "serve for long under load, reloads and kills, and find what grows or is lost",
+        help: soak::HELP,
+        run: soak::run,
     },
     Command {
         name: "release",

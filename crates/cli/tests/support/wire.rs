@@ -68,6 +68,24 @@ impl Client {
         read_answer(&self.rest())
     }
 
+    /// Reads one answer of a connection that goes on: one that tells its length, or comes in chunks without trailers.
+    pub(crate) fn next_answer(&mut self) -> Answer {
+        let mut read = Vec::new();
+        let mut part = vec![0; 1 << 16];
+        loop {
+            let answer = read_answer(&read);
+            if answer.status != 0 && answer.whole {
+                return answer;
+            }
+            match self.0.read(&mut part) {
+                Ok(0) => return answer,
+                Ok(bytes) => read.extend_from_slice(&part[..bytes]),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return answer,
+                Err(error) => panic!("no answer comes ({error}); the server said:\n{}", String::from_utf8_lossy(&read)),
+            }
+        }
+    }
+
     /// Says that nothing more will come.
     pub(crate) fn finish(&self) {
         let _ = self.0.shutdown(Shutdown::Write);
