@@ -52,7 +52,8 @@ Measures what is named, or everything:
       --guests N           how many guests `density` deploys (10000)
       --json FILE|-        write the report as JSON to a file or to stdout
       --page               write the tables and plots into docs/performance.md
-      --programs FOLDER    build nothing, measure the programs of a folder: sandbar, wasmtime, native, load, stream
+      --programs FOLDER    build nothing, measure the programs of a folder: sandbar, wasmtime, native, load, stream,
+                           bench_inproc
       --strict             fail where a promise is missed
 ";
 

@@ -73,7 +73,7 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: lexopt::Parser) -> Resul
     let mut steps = Steps::default();
     let program =
         steps.take("install cargo-deny", || CARGO_DENY.on_path().map_or_else(|| CARGO_DENY.install(workspace), Ok))?;
-    let deny = || workspace.tool(&program.to_string_lossy());
+    let deny = || workspace.tool(&program);
     steps.take("licences, versions and sources", || check_trees(&deny))?;
     let said = steps.take("advisories", || check_advisories(&deny, &database, unreachable))?;
     steps.report();

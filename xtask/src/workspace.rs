@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -56,8 +56,8 @@ impl Workspace {
     }
 
     /// Calls another tool in the tree.
-    pub(crate) fn tool(&self, name: &str) -> Command {
-        let mut command = Command::new(name);
+    pub(crate) fn tool(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
         command.current_dir(&self.root);
         command
     }

@@ -27,8 +27,8 @@ const PROMISES: &[Promise] = &[
     Promise { measure: "typed-call", above: Some("typed-call-wasmtime"), at_most_ns: 100.0 },
 ];
 
-pub(super) fn run(workspace: &Workspace, _: &Options) -> Result<Section> {
-    let measures = measures(&example(workspace, &["--json"])?)?;
+pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<Section> {
+    let measures = measures(&example(workspace, options, &["--json"])?)?;
 
     let rows = measures.iter().map(|measure| {
         vec![measure.name.clone(), format!("{:.1} ns", measure.median_ns), measure.iterations.to_string()]
@@ -39,12 +39,18 @@ pub(super) fn run(workspace: &Workspace, _: &Options) -> Result<Section> {
 }
 
 /// Runs the example, and gives what it said.
-pub(super) fn example(workspace: &Workspace, arguments: &[&str]) -> Result<String> {
-    guests::install_targets(workspace)?;
-    guests::build(workspace)?;
-    let mut command = workspace.cargo("run");
-    command.args(["--release", "--package", "sandbar-engine", "--example", "bench_inproc", "--"]).args(arguments);
-    step::output(&mut command)
+pub(super) fn example(workspace: &Workspace, options: &Options, arguments: &[&str]) -> Result<String> {
+    let mut command = match &options.programs {
+        Some(folder) => workspace.tool(folder.join("bench_inproc")),
+        None => {
+            guests::install_targets(workspace)?;
+            guests::build(workspace)?;
+            let mut command = workspace.cargo("run");
+            command.args(["--release", "--package", "sandbar-engine", "--example", "bench_inproc", "--"]);
+            command
+        }
+    };
+    step::output(command.args(arguments))
 }
 
 fn measures(said: &str) -> Result<Vec<Measure>> {

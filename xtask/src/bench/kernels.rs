@@ -31,8 +31,8 @@ impl Kernel {
 /// Of the speed of plain Wasmtime.
 const AT_LEAST: f64 = 0.97;
 
-pub(super) fn run(workspace: &Workspace, _: &Options) -> Result<Section> {
-    let said = inproc::example(workspace, &["kernels"])?;
+pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<Section> {
+    let said = inproc::example(workspace, options, &["kernels"])?;
     let lines = said.lines().filter(|line| line.starts_with('{'));
     let kernels: Result<Vec<Kernel>> =
         lines.map(|line| serde_json::from_str(line).with_context(|| format!("`{line}` is no kernel"))).collect();
