@@ -102,7 +102,7 @@ fn a_call_that_is_dropped_while_it_waits_leaves_its_place() {
 fn slots_come_back_after_every_ending() {
     let pool = PoolLimits { sandboxes_max: 1, waiting_max: 0, wait: Duration::from_millis(1) };
     for allocation in [Allocation::OnDemand, Allocation::Pooled { slots: 1 }] {
-        let world = World { allocation, pool, ..World::default() }.with(Resource::Wall, 20 * MS);
+        let world = World { allocation, pool, ..World::default() }.with(Resource::Wall, 200 * MS);
         let bound = world.bind(
             r#"(module (memory 1) (func (export "f") (param i32)
                 (if (i32.eqz (local.get 0)) (then unreachable)) (if (i32.eq (local.get 0) (i32.const 1)) (then (loop (br 0))))))"#,
