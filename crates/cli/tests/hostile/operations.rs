@@ -225,6 +225,7 @@ fn a_thousand_bad_calls_leave_nothing() {
     let tables = [
         "[pool]\nsandboxes_max = 8\n\n".to_owned(),
         bad("trap", "hostile/unreachable.wat", ""),
+        bad("long", "hostile/spin.wat", "limits = { wall = \"50ms\" }"),
         bad("recurse", "hostile/recurse.wat", ""),
         bad("fuel", "hostile/spin.wat", "limits = { fuel = 1000 }"),
         bad("handles", "hostile/components/lots-of-handles.wat", "limits = { handles = 50 }"),
@@ -257,6 +258,8 @@ fn a_thousand_bad_calls_leave_nothing() {
             (open == 0.0 && calls == 0.0).then_some(())
         });
     };
+    // What is started when it is first needed, such as the slow lane, stays.
+    assert_eq!(app.ask("POST /long", &[], b"").answer.status, 504);
     repeat(50);
     let before = held(app.server.id());
     repeat(1000);

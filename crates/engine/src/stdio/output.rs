@@ -45,9 +45,12 @@ pub(crate) enum Read {
 }
 
 impl Pipe {
-    /// Empties the pipe for the next call.
+    /// Empties the pipe for the next call. Who reads may be there before: a call that starts in the slow lane comes to its
+    /// guest only after its answer was asked for.
     pub(crate) fn turn(&self, read: Read) {
-        *self.queue() = Queue { read, ..Queue::default() };
+        let mut queue = self.queue();
+        let reader = queue.reader.take().filter(|_| read != Read::Never);
+        *queue = Queue { read, reader, ..Queue::default() };
     }
 
     /// The next chunk, or `None` when nothing is there now.
