@@ -23,8 +23,6 @@ mod cycle;
 mod held;
 #[path = "soak/operator.rs"]
 mod operator;
-#[path = "soak/random.rs"]
-mod random;
 #[path = "soak/receipts.rs"]
 mod receipts;
 #[path = "soak/version.rs"]

@@ -31,8 +31,6 @@ mod model;
 mod peer;
 #[path = "simulator/plan.rs"]
 mod plan;
-#[path = "simulator/random.rs"]
-mod random;
 #[path = "simulator/run.rs"]
 mod run;
 #[path = "simulator/seeds.rs"]

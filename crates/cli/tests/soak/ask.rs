@@ -1,6 +1,6 @@
 //! What is asked, as data: a request, how its client behaves, and every way in which it may end.
 
-use crate::random::Random;
+use sandbar_testkit::random::Random;
 
 /// A kind of request.
 pub(crate) struct Ask {
@@ -131,7 +131,7 @@ impl Ask {
     /// Takes one at random.
     pub(crate) fn any(random: &mut Random) -> &'static Ask {
         let all = || [ANSWERED, STREAMED, BROKEN, LEFT].into_iter().flatten();
-        let mut at = random.below(all().map(|ask| ask.weight).sum());
+        let mut at = random.between(0..=all().map(|ask| ask.weight).sum::<u64>() - 1);
         for ask in all() {
             match at.checked_sub(ask.weight) {
                 Some(rest) => at = rest,

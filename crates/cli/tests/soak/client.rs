@@ -3,9 +3,9 @@
 use crate::{
     app::App,
     ask::{Ask, Body, Then},
-    random::Random,
     wire::{Answer, Client},
 };
+use sandbar_testkit::random::Random;
 use std::{
     sync::atomic::{AtomicBool, Ordering::SeqCst},
     thread,
@@ -52,7 +52,7 @@ pub(crate) fn ask_on(
         } else {
             on(app.connect(), ask, id, "close").0
         });
-        thread::sleep(Duration::from_millis(random.below(PAUSE_MS_MAX)));
+        thread::sleep(Duration::from_millis(random.between(0..=PAUSE_MS_MAX - 1)));
     }
     asked
 }

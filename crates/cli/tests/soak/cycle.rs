@@ -7,10 +7,10 @@ use crate::{
     client::{Asked, ask_on},
     held::{Held, entries},
     operator::{Act, Done, Over, take_said},
-    random::Random,
     version::{FILES, Version, write_number},
 };
 use sandbar_testkit::process::{Signal, run};
+use sandbar_testkit::random::Random;
 use std::{
     fs::{self, DirBuilder},
     os::unix::fs::DirBuilderExt,

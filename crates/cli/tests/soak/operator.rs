@@ -3,10 +3,10 @@
 use crate::{
     app::{App, until},
     held::entries,
-    random::Random,
     version::{BROKEN, Version},
 };
 use sandbar_testkit::process::{Signal, signal};
+use sandbar_testkit::random::Random;
 use std::{
     fs,
     path::Path,
@@ -56,7 +56,7 @@ impl Done {
         match act {
             Act::Replace => self.replace(app, &Version::any(random)),
             Act::Break => {
-                Version::any(random).write(&app.folder, random.pick(BROKEN));
+                Version::any(random).write(&app.folder, random.pick::<&str>(BROKEN));
                 assert_eq!(self.reload(app), Verdict::Kept, "{}", self.said);
             }
             Act::Deploy => {

@@ -1,9 +1,7 @@
 //! The app, in one version after the other: other limits, another file of a guest, a route that comes and goes.
 
-use crate::{
-    app::{guest, route},
-    random::Random,
-};
+use crate::app::{guest, route};
+use sandbar_testkit::random::Random;
 use std::{
     fs,
     path::Path,
@@ -86,12 +84,12 @@ impl Version {
 
     pub(crate) fn any(random: &mut Random) -> Version {
         Version {
-            hello: random.pick(&["hello.wasm", "hello-p3.wasm"]),
+            hello: random.pick::<&str>(&["hello.wasm", "hello-p3.wasm"]),
             route: random.chance(50),
-            stopped_ms: 20 + random.below(80),
-            memory_mib: 1 + random.below(4),
-            reuse: 1 + random.below(30),
-            busy_max: 1 + random.below(2),
+            stopped_ms: random.between(20..=99),
+            memory_mib: random.between(1..=4),
+            reuse: random.between(1..=30),
+            busy_max: random.between(1..=2),
             number: OLD_NUMBER,
         }
     }

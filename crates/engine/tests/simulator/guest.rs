@@ -10,7 +10,7 @@ pub(crate) use {
     text::{HEAD_BYTES, RECORD_BYTES},
 };
 
-use crate::random::Random;
+use sandbar_testkit::random::Random;
 
 /// A guest of a run.
 #[derive(Clone, Debug)]

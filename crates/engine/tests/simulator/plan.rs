@@ -6,10 +6,10 @@
 use crate::{
     guest::{Built, Form, Guest, Steps},
     peer::{Host, Manner},
-    random::Random,
 };
 use sandbar_call::Resource;
 use sandbar_engine::{Fuel, Policy, PoolLimits};
+use sandbar_testkit::random::Random;
 use std::{fmt, time::Duration};
 
 /// What happens in a run.

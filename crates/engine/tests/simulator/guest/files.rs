@@ -1,6 +1,6 @@
 //! What a guest does with files: also with those that nobody granted.
 
-use crate::random::Random;
+use sandbar_testkit::random::Random;
 
 /// A path that guests use.
 #[derive(Debug)]

@@ -488,7 +488,7 @@ impl Texts {
 
 #[test]
 fn every_step_makes_a_module() {
-    use crate::random::Random;
+    use sandbar_testkit::random::Random;
     for form in [Form::Command, Form::Function, Form::Typed] {
         for seed in 0..200 {
             let text = Steps::random(&mut Random::new(seed), form, true).text();
