@@ -1,32 +1,16 @@
 //! Runs one script of the spec suite, `interpreter/README.md#scripts` in its repository.
 
-use crate::values::{argument, is_expected};
-use sandbar_engine::inspect;
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap},
+use crate::{
+    suite::{Done, Ran, binary, line, with_directives},
+    values::{argument, is_expected},
 };
+use sandbar_engine::inspect;
+use std::collections::HashMap;
 use wasmtime::{
     Engine, Extern, Func, Global, GlobalType, Instance, Linker, Memory, MemoryType, Module, Mutability, Ref, RefType,
     Store, Table, TableType, ThrownException, Trap, Val, ValType,
 };
-use wast::{
-    QuoteWat, QuoteWatTest, Wast, WastArg, WastDirective, WastExecute, WastInvoke, WastRet, Wat,
-    lexer::Lexer,
-    parser::{self, ParseBuffer},
-    token::Id,
-};
-
-/// What a script held.
-#[derive(Default)]
-pub(crate) struct Ran {
-    pub(crate) assertions: usize,
-    pub(crate) modules: usize,
-    /// Lines of directives that did not hold, with what was expected and found.
-    pub(crate) failed: BTreeMap<usize, String>,
-}
-
-type Done<T = ()> = Result<T, String>;
+use wast::{QuoteWat, WastArg, WastDirective, WastExecute, WastInvoke, WastRet, Wat, token::Id};
 
 /// Words of the suite for traps that Wasmtime words otherwise.
 const SYNONYMS: &[(&str, &str)] = &[
@@ -45,9 +29,9 @@ pub(crate) fn run(engine: &Engine, text: &str) -> Done<Ran> {
         let mut script = Script::new(engine)?;
         let mut ran = Ran::default();
         for directive in directives {
-            let line = directive.span().linecol_in(text).0 + 1;
+            let line = line(&directive, text);
             let counts = match &directive {
-                WastDirective::Module(_) | WastDirective::ModuleDefinition(_) => &mut ran.modules,
+                WastDirective::Module(_) | WastDirective::ModuleDefinition(_) => &mut ran.guests,
                 _ => &mut ran.assertions,
             };
             *counts += 1;
@@ -74,25 +58,6 @@ pub(crate) fn needs_gc(text: &str) -> Done<bool> {
         };
         modules.map(needs).try_fold(false, |any, needs: Done<bool>| Ok(any || needs?))
     })
-}
-
-fn with_directives<T>(text: &str, run: impl FnOnce(Vec<WastDirective<'_>>) -> Done<T>) -> Done<T> {
-    let mut lexer = Lexer::new(text);
-    lexer.allow_confusing_unicode(true);
-    let buffer = ParseBuffer::new_with_lexer(lexer).map_err(|error| error.to_string())?;
-    let wast = parser::parse::<Wast<'_>>(&buffer).map_err(|error| error.to_string())?;
-    run(wast.directives)
-}
-
-/// The binary of a module. What is quoted as text goes the way of a guest that is text.
-fn binary(module: &mut QuoteWat<'_>) -> Done<Vec<u8>> {
-    match module.to_test().map_err(|error| error.to_string())? {
-        QuoteWatTest::Binary(bytes) => Ok(bytes),
-        QuoteWatTest::Text(text) => {
-            let binary = inspect::binary(Cow::Owned(text)).map_err(|error| error.to_string())?;
-            Ok(binary.into_owned())
-        }
-    }
 }
 
 struct Script<'a> {
