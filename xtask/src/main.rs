@@ -16,6 +16,7 @@ mod release;
 mod simulate;
 mod soak;
 mod step;
+mod suite;
 mod table;
 mod test;
 mod tidy;
@@ -38,8 +39,14 @@ struct Command {
 const COMMANDS: &[Command] = &[
     Command { name: "guests", about: "build the sample guests", help: guests::HELP, run: guests::run },
     Command {
+        name: "suite",
+        about: "fetch the component-model suite that tests run",
+        help: suite::HELP,
+        run: suite::run,
+    },
+    Command {
         name: "test",
-        about: "install what tests need, build guests, run every test",
+        about: "install and fetch what tests need, build guests, run every test",
         help: test::HELP,
         run: test::run,
     },

@@ -1,4 +1,4 @@
-//! The README's second command: installs what the tests need, builds the guests and runs every test.
+//! The README's second command: installs and fetches what the tests need, builds the guests and runs every test.
 //!
 //! Nothing is skipped for a missing tool: a test that did not run is worse than one that failed.
 
@@ -11,13 +11,13 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{guests, step, step::Steps, workspace::Workspace};
+use crate::{guests, step, step::Steps, suite, workspace::Workspace};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask test [-- ARGUMENTS OF cargo test]
 
-Installs missing rustup targets and Debian packages, builds the guests, and builds and runs all tests. Ends
-with a line `N passed, N failed`.
+Installs missing rustup targets and Debian packages, fetches the component-model suite, builds the guests, and
+builds and runs all tests. Ends with a line `N passed, N failed`.
 ";
 
 /// A program that tests run, and where it comes from.
@@ -37,6 +37,7 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: lexopt::Parser) -> Resul
     let mut steps = Steps::default();
     steps.take("install tools", || install_tools(workspace))?;
     steps.take("install targets", || guests::install_targets(workspace))?;
+    steps.take("fetch the component-model suite", || suite::fetch(workspace))?;
     steps.take("build guests", || guests::build(workspace))?;
     steps.take("build tests", || step::run(cargo_test(workspace, &more).arg("--no-run")))?;
     // The programs of packages whose tests don't build them, such as the load generator.
