@@ -433,14 +433,13 @@ impl<'a> Scan<'a> {
     }
 
     fn group(&mut self, group: &RecGroup) {
+        self.needs.gc |= group.is_explicit_rec_group();
         for ty in group.types() {
-            match &ty.composite_type.inner {
-                CompositeInnerType::Func(function) => {
-                    function.params().iter().chain(function.results()).for_each(|ty| self.value(*ty));
-                }
-                CompositeInnerType::Array(_) | CompositeInnerType::Struct(_) | CompositeInnerType::Cont(_) => {
-                    self.needs.gc = true;
-                }
+            self.needs.gc |= !ty.is_final || ty.supertype_idx.is_some();
+            if let CompositeInnerType::Func(function) = &ty.composite_type.inner {
+                function.params().iter().chain(function.results()).for_each(|ty| self.value(*ty));
+            } else {
+                self.needs.gc = true;
             }
         }
     }

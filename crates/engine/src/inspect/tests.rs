@@ -284,8 +284,7 @@ fn finds_needs_and_dialects() {
     let none = Needs::default();
     let (gc, concurrency) = (Needs { gc: true, ..none }, Needs { concurrency: true, ..none });
     let simd = Needs { simd: true, ..none };
-    let memory64 = Needs { memory64: true, ..none };
-    let threads = Needs { threads: true, ..none };
+    let (memory64, threads) = (Needs { memory64: true, ..none }, Needs { threads: true, ..none });
     let cases: &[(&str, Needs, Dialect)] = &[
         ("(module (table 1 funcref) (elem func))", none, Dialect::Core),
         ("(module (import \"wasi_unstable\" \"proc_exit\" (func (param i32))))", none, Dialect::Wasi01),
@@ -299,6 +298,7 @@ fn finds_needs_and_dialects() {
         ("(module (global anyref (ref.null any)))", gc, Dialect::Core),
         ("(module (table 1 externref))", gc, Dialect::Core),
         ("(module (type $f (func)) (func (param (ref null $f))))", gc, Dialect::Core),
+        ("(component (core type (sub (func))))", gc, Dialect::Wasi02),
         ("(module (func (local v128)))", simd, Dialect::Core),
         ("(module (memory i64 1))", memory64, Dialect::Core),
         ("(module (table i64 1 funcref))", memory64, Dialect::Core),
