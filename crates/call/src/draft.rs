@@ -86,6 +86,13 @@ impl Draft {
         }
     }
 
+    /// Notes that there was no sandbox for the call after all.
+    pub fn not_served(&mut self) {
+        if let Some(head) = &mut self.head {
+            head.sandbox = None;
+        }
+    }
+
     /// Notes that fuel is counted exactly.
     pub fn fuel_metered(&mut self) {
         self.fuel = FuelMetered::Yes;

@@ -199,8 +199,11 @@ impl Work {
     }
 
     /// Ends the call: one receipt, and one log record where it did not end well.
-    pub(crate) fn settle(self, outcome: Outcome) {
+    pub(crate) fn settle(mut self, outcome: Outcome) {
         let outcome = outcome.bounded();
+        if let Outcome::Refused { why: Refusal::Busy { .. } } = &outcome {
+            self.draft.not_served();
+        }
         let message = match &outcome {
             Outcome::Done | Outcome::Cancelled => None,
             Outcome::Failed { message, .. } => Some(format!("failed: {message}")),

@@ -267,3 +267,13 @@ fn slots_are_shared_by_all_guests_of_an_engine() {
         assert!(is_busy(&bound.run(stdin("x")).await));
     });
 }
+
+/// Such a guest is refused when it is instantiated, and its receipt named a sandbox, which there was not.
+#[test]
+fn a_guest_that_takes_more_than_its_slot_has_no_sandbox() {
+    let bound = World { allocation: Allocation::Pooled { slots: 1 }, ..World::default() }
+        .bind(r#"(module (memory 1) (memory 1) (memory 1) (func (export "f")))"#);
+    let (reply, receipt) = bound.call(typed(&[]));
+    assert!(is_busy(&reply), "{receipt:?}");
+    assert_eq!(receipt.sandbox, None);
+}
