@@ -66,7 +66,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<Section> {
     let mut app = App::new(peers.home.join("stream"), SETTINGS)?;
     app.deploy("echo", &deployed::read(workspace, GUEST)?)?;
     app.write()?;
-    let contestants: [(&str, &dyn Fn() -> Command); 2] = [
+    let contestants: [(&str, &dyn Fn() -> Command); 3] = [
         ("sandbar", &|| {
             let mut command = peers.sandbar();
             command.arg("up").arg(app.folder()).args(["--listen", "127.0.0.1:0"]);
@@ -77,9 +77,10 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<Section> {
             command.args(["serve", "-Scli", "--addr", "127.0.0.1:0"]).arg(&guest);
             command
         }),
+        ("native hyper", &|| Command::new(&peers.native)),
     ];
 
-    let mut rounds = [Vec::new(), Vec::new()];
+    let mut rounds = [const { Vec::new() }; 3];
     for number in 1..=options.rounds {
         for ((name, command), rounds) in contestants.iter().zip(&mut rounds) {
             let round =
@@ -95,7 +96,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<Section> {
     let tables = vec![Table::new(format!("1 GiB there and back, {} rounds", options.rounds), &head, rows)];
     let results: Vec<_> =
         named.map(|(name, rounds)| json!({ "name": name, "median": medians(rounds), "rounds": rounds })).collect();
-    let [ours, theirs] = &rounds;
+    let [ours, theirs, _] = &rounds;
     let figures = vec![
         Figure::new(
             "1 GiB: speed, sandbar / wasmtime serve",

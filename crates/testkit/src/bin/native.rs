@@ -1,4 +1,5 @@
-//! The native peer of the benches: what the quickstart's two measured routes cost without a sandbox.
+//! The native peer of the benches: what the quickstart's two measured routes cost without a sandbox, and what a long body costs
+//! that goes back as it comes (`POST /echo`).
 //!
 //! One current-thread runtime a core, each with its own `SO_REUSEPORT` listener, and the timeouts that a guarded server
 //! has. It listens on a free port of 127.0.0.1 and prints its address on stderr.
@@ -16,7 +17,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::{
     Method, Request, Response, StatusCode, body::Incoming, header::CONTENT_TYPE, server::conn::http1,
     service::service_fn,
@@ -95,7 +96,10 @@ async fn connection(stream: TcpStream) {
     let _ = serving.await;
 }
 
-async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+/// An answer that is made here, or the request's body.
+type Answer = Response<Either<Full<Bytes>, Incoming>>;
+
+async fn answer(request: Request<Incoming>) -> Result<Answer, Infallible> {
     let path = request.uri().path();
     Ok(match (request.method(), path.strip_prefix("/hello/")) {
         (&Method::GET, Some(name)) => text(StatusCode::OK, format!("Hello, {name}!\n")),
@@ -103,6 +107,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
             Ok(json) => respond(StatusCode::OK, "application/json", json.into()),
             Err(error) => text(StatusCode::BAD_REQUEST, format!("{error:#}\n")),
         },
+        (&Method::POST, None) if path == "/echo" => Response::new(Either::Right(request.into_body())),
         _ => text(StatusCode::NOT_FOUND, "nothing here\n".to_owned()),
     })
 }
@@ -131,12 +136,12 @@ async fn double(body: Incoming) -> Result<Vec<u8>> {
     Ok(serde_json::to_vec(&doubled)?)
 }
 
-fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
+fn text(status: StatusCode, text: String) -> Answer {
     respond(status, "text/plain; charset=utf-8", text.into())
 }
 
-fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
+fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
+    let mut response = Response::new(Either::Left(Full::new(body)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(content_type));
     response
