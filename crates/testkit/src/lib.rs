@@ -1,5 +1,5 @@
-//! What Sandbar's tests and benches stand on: golden files, processes under test, numbers from seeds, a load generator and a streaming
-//! client.
+//! What Sandbar's tests and benches stand on: golden files, processes under test, numbers from seeds, a load generator and a
+//! streaming client.
 //!
 //! This crate owns no word of the sentence and ships with no product. It must not know any other Sandbar crate, so that
 //! every crate may use it in its tests; it meets the product as a user does, by its program and its answers.

@@ -38,10 +38,7 @@ pub(crate) fn run(engines: &Engines, fuel: bool, text: &str) -> Done<Ran> {
         let mut ran = Ran::default();
         for directive in directives {
             let line = line(&directive, text);
-            let counts = match &directive {
-                WastDirective::Module(_) | WastDirective::ModuleDefinition(_) => &mut ran.guests,
-                _ => &mut ran.assertions,
-            };
+            let counts = ran.kind_of(&directive);
             match script.direct(directive) {
                 Ok(()) => *counts += 1,
                 Err(Broken::Unreached) => ran.unreached += 1,

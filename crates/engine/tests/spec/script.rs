@@ -30,11 +30,7 @@ pub(crate) fn run(engine: &Engine, text: &str) -> Done<Ran> {
         let mut ran = Ran::default();
         for directive in directives {
             let line = line(&directive, text);
-            let counts = match &directive {
-                WastDirective::Module(_) | WastDirective::ModuleDefinition(_) => &mut ran.guests,
-                _ => &mut ran.assertions,
-            };
-            *counts += 1;
+            *ran.kind_of(&directive) += 1;
             if let Err(error) = script.direct(directive) {
                 ran.failed.insert(line, error);
             }

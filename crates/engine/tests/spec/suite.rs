@@ -41,6 +41,16 @@ pub(crate) struct Ran {
     pub(crate) failed: BTreeMap<usize, String>,
 }
 
+impl Ran {
+    /// The number that a directive counts in.
+    pub(crate) fn kind_of(&mut self, directive: &WastDirective<'_>) -> &mut usize {
+        match directive {
+            WastDirective::Module(_) | WastDirective::ModuleDefinition(_) => &mut self.guests,
+            _ => &mut self.assertions,
+        }
+    }
+}
+
 /// What the scripts of a suite held, by their names.
 pub(crate) struct Outcome(BTreeMap<String, Ran>);
 
