@@ -14,10 +14,12 @@ mod http;
 mod inproc;
 mod instructions;
 mod kernels;
+mod measures;
 mod mixed;
 mod page;
 mod peers;
 mod plot;
+mod plugin;
 mod stream;
 mod usage;
 
@@ -31,12 +33,13 @@ use serde_json::json;
 use crate::{table::Table, workspace::Workspace};
 
 pub(crate) const HELP: &str = "\
-Usage: cargo xtask bench [http|inproc|kernels|cli|cold|mixed|stream|density|instructions]... [--rounds 5] [--seconds 3]
-                         [--guests 10000] [--json FILE|-] [--page] [--programs FOLDER] [--strict]
+Usage: cargo xtask bench [http|inproc|plugin|kernels|cli|cold|mixed|stream|density|instructions]... [--rounds 5]
+                         [--seconds 3] [--guests 10000] [--json FILE|-] [--page] [--programs FOLDER] [--strict]
 
 Measures what is named, or everything:
   http     requests over 32 connections: sandbar, wasmtime serve, and a native hyper server
   inproc   instantiation and calls inside one process
+  plugin   calls of plugins in a host program, beside plain Wasmtime
   kernels  twelve compute-bound guests: natively, on plain Wasmtime, with deadlines, and with fuel
   instructions
            of one call, counted by callgrind, against xtask/instructions.toml
@@ -53,7 +56,7 @@ Measures what is named, or everything:
       --json FILE|-        write the report as JSON to a file or to stdout
       --page               write the tables and plots into docs/performance.md
       --programs FOLDER    build nothing, measure the programs of a folder: sandbar, wasmtime, native, load, stream,
-                           bench_inproc
+                           bench_inproc, bench_plugin
       --strict             fail where a promise is missed
 ";
 
@@ -79,6 +82,7 @@ struct Part {
 
 const PARTS: &[Part] = &[
     Part { name: "inproc", run: inproc::run },
+    Part { name: "plugin", run: plugin::run },
     Part { name: "kernels", run: kernels::run },
     Part { name: "http", run: http::run },
     Part { name: "cli", run: cli::run },

@@ -2,23 +2,20 @@
 //! nobody, and an app has few files.
 
 use crate::manifest::{MANIFEST_FILE, Manifest};
+use sandbar_engine::FileLook;
 use std::{
-    fs,
     path::{Path, PathBuf},
     thread,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 /// How often it looks.
 pub const LOOK: Duration = Duration::from_millis(250);
 
-/// What tells one version of a file from another.
-type Look = Option<(u64, SystemTime)>;
-
 /// The files of an app as they were last seen.
 pub struct Watch {
     manifest: PathBuf,
-    seen: Vec<(PathBuf, Look)>,
+    seen: Vec<(PathBuf, FileLook)>,
 }
 
 impl Watch {
@@ -34,26 +31,21 @@ impl Watch {
     pub fn follow(&mut self, manifest: &Manifest) {
         let guests = manifest.guests.iter().map(|guest| guest.path.clone());
         let paths = std::iter::once(self.manifest.clone()).chain(guests);
-        self.seen = paths.map(|path| (path.clone(), look(&path))).collect();
+        self.seen = paths.map(|path| (path.clone(), FileLook::at(&path))).collect();
     }
 
     /// Whether a file is not as it was seen last. A file that is still being written is given time: it counts as changed once
     /// two looks find the same.
     pub fn has_changed(&mut self) -> bool {
-        let now: Vec<_> = self.seen.iter().map(|(path, _)| (path.clone(), look(path))).collect();
+        let now: Vec<_> = self.seen.iter().map(|(path, _)| (path.clone(), FileLook::at(path))).collect();
         if now == self.seen {
             return false;
         }
         thread::sleep(LOOK);
-        let settled = now.iter().all(|(path, seen)| look(path) == *seen);
+        let settled = now.iter().all(|(path, seen)| FileLook::at(path) == *seen);
         if settled {
             self.seen = now;
         }
         settled
     }
-}
-
-fn look(path: &Path) -> Look {
-    let meta = fs::metadata(path).ok()?;
-    Some((meta.len(), meta.modified().ok()?))
 }

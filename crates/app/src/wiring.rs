@@ -75,7 +75,6 @@ fn load(
     let admitted = guest.grants.admit(&manifest.folder, &|name| env::var(name).ok(), volumes)?;
     let binding = Binding {
         grants: Arc::new(admitted),
-        limits: guest.limits.clone(),
         fuel: if guest.fuel_metered { Fuel::Always } else { Fuel::WhereLimited },
         policy: policy(guest.sandbox),
         pool: PoolLimits {
@@ -83,7 +82,7 @@ fn load(
             waiting_max: u32::try_from(manifest.pool.waiting_max).unwrap_or(u32::MAX),
             wait: guest.wait,
         },
-        log: tell,
+        ..Binding::new(guest.limits.clone(), tell)
     };
     let program = engine.bind(&loaded, binding)?;
     Ok(Loaded { guest: loaded, program })

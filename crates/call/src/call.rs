@@ -2,7 +2,7 @@
 
 use crate::{Body, CallId, Origin, Outcome, Settle};
 use bytes::Bytes;
-use core::{future::Future, net::SocketAddr, pin::Pin};
+use core::{any::Any, future::Future, net::SocketAddr, pin::Pin};
 use std::sync::Arc;
 
 /// One event on its way to a guest.
@@ -26,16 +26,19 @@ pub enum Event {
         /// Its standard streams.
         stdio: Stdio,
     },
-    /// Call an export with arguments; `None` picks the guest's only one.
+    /// Call an export.
     Export {
-        /// Its name, `interface#function` for one inside an interface.
-        name: Option<Arc<str>>,
         /// What to call it with.
         arguments: Arguments,
+        /// What functions of a host program find with the call.
+        context: Option<Context>,
     },
     /// Answer a request.
     Http(http::Request<Body>),
 }
+
+/// What a host program gives a call on its way to its own functions.
+pub type Context = Arc<dyn Any + Send + Sync>;
 
 /// How a request met its route. A trigger puts it into the request's extensions where a guest wants it, as CGI does.
 #[derive(Clone, Debug)]

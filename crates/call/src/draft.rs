@@ -1,10 +1,8 @@
 //! The receipt while it is being written. It settles once: when told how the call ended, or when it is dropped, which means
 //! that whoever waited for the call went away.
 
-use crate::receipt::FuelMetered;
 use crate::{
-    Amounts, CallId, Digest, GuestName, Limits, Meter, Origin, Outcome, RECEIPT_VERSION, Receipt, Resource, SandboxUse,
-    Shape, Uses,
+    CallId, Digest, FuelMetered, GuestName, Limits, Meter, Origin, Outcome, Receipt, Resource, SandboxUse, Shape,
 };
 use alloc::{string::ToString, sync::Arc, vec::Vec};
 use core::fmt;
@@ -112,23 +110,11 @@ impl Draft {
 
     fn finish(&mut self, outcome: Outcome) {
         let Some(Head { heading, sandbox, shared }) = self.head.take() else { return };
-        let (denials, denials_dropped) = self.meter.denials();
         let _ = self.meter.measure(Resource::Wall, (self.clock)().saturating_sub(self.started_ns));
         self.to.settle(Receipt {
-            version: RECEIPT_VERSION,
-            call: heading.call,
-            at_ms: heading.at_ms,
-            guest: heading.guest,
-            digest: heading.digest,
-            shape: heading.shape,
-            origin: heading.origin,
             sandbox,
-            outcome: outcome.bounded(),
-            used: Amounts::of(&self.meter, self.fuel),
             shared: shared.iter().map(|resource| resource.field().to_string()).collect(),
-            grants: Uses::of(&self.meter),
-            denials,
-            denials_dropped,
+            ..Receipt::of(heading, &self.meter, self.fuel, outcome)
         });
     }
 }

@@ -28,6 +28,8 @@ pub enum GrantKind {
     Udp,
     /// Name look-up.
     Lookup,
+    /// Functions of the host program that a guest is embedded in.
+    Functions,
 }
 
 impl GrantKind {
@@ -43,6 +45,7 @@ impl GrantKind {
         GrantKind::Tcp,
         GrantKind::Udp,
         GrantKind::Lookup,
+        GrantKind::Functions,
     ];
 
     /// How many kinds there are.
@@ -66,6 +69,7 @@ impl GrantKind {
             GrantKind::Tcp => "tcp",
             GrantKind::Udp => "udp",
             GrantKind::Lookup => "lookup",
+            GrantKind::Functions => "functions",
         }
     }
 }

@@ -85,6 +85,9 @@ pub enum Dialect {
     /// WASI 0.1, `wasi_snapshot_preview1`.
     #[serde(rename = "wasi-0.1")]
     Wasi01,
+    /// Extism, `extism:host/env`.
+    #[serde(rename = "extism")]
+    Extism,
     /// WASI 0.2 components.
     #[serde(rename = "wasi-0.2")]
     Wasi02,
@@ -99,6 +102,7 @@ impl Dialect {
         match self {
             Dialect::Core => "core",
             Dialect::Wasi01 => "wasi-0.1",
+            Dialect::Extism => "extism",
             Dialect::Wasi02 => "wasi-0.2",
             Dialect::Wasi03 => "wasi-0.3",
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// The name of one call: 128 bits, unique across processes when its high half is random. Written as 32 hexadecimal digits,
 /// the form of a W3C trace id.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub u128);
 
 impl CallId {

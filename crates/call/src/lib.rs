@@ -31,7 +31,7 @@ mod resource;
 #[cfg(feature = "std")]
 pub use {
     body::{Body, BodyError},
-    call::{Arguments, Call, Event, Notation, Reply, RouteMatch, Run, Running, Stdio},
+    call::{Arguments, Call, Context, Event, Notation, Reply, RouteMatch, Run, Running, Stdio},
 };
 pub use {
     draft::{Draft, Heading, Settle},
@@ -41,6 +41,6 @@ pub use {
     limits::Limits,
     meter::{DENIALS_MAX, Meter, Stop},
     outcome::{MESSAGE_BYTES_MAX, Outcome, OutcomeKind, Refusal},
-    receipt::{Amounts, Origin, RECEIPT_VERSION, Receipt, SandboxUse, Uses},
+    receipt::{Amounts, FuelMetered, Origin, RECEIPT_VERSION, Receipt, SandboxUse, Uses},
     resource::{Resource, Span, Unit},
 };

@@ -82,7 +82,8 @@ impl Meter {
         self.grant_calls.iter().for_each(|count| count.store(0, Relaxed));
         self.longest_run_ns.store(0, Relaxed);
         self.stop.store(0, Relaxed);
-        if self.has_denials.swap(false, Relaxed) {
+        if self.has_denials.load(Relaxed) {
+            self.has_denials.store(false, Relaxed);
             *self.denials.lock() = Denials::default();
         }
     }
@@ -135,13 +136,15 @@ impl Meter {
         let _ = level.fetch_update(Relaxed, Relaxed, |now| Some(now.saturating_sub(amount)));
     }
 
-    /// Sets a sum that is measured as a whole, such as wall time, and checks its limit.
+    /// Sets a sum that is measured as a whole by one at a time, such as wall time, and checks its limit.
     ///
     /// # Errors
     /// As [`Meter::charge`].
     pub fn measure(&self, resource: Resource, amount: u64) -> Result<(), Stop> {
-        let most = self.limits.most(resource);
-        self.used[resource.index()].fetch_max(amount, Relaxed);
+        let (most, used) = (self.limits.most(resource), &self.used[resource.index()]);
+        if amount > used.load(Relaxed) {
+            used.store(amount, Relaxed);
+        }
         if amount > most { Err(self.stop(resource)) } else { Ok(()) }
     }
 

@@ -1,6 +1,6 @@
 //! What a call did and used. A public format, specified in `docs/receipts.md`, with a schema in `docs/receipt.schema.json`.
 
-use crate::{CallId, Denial, Digest, GrantKind, GuestName, Meter, Outcome, Resource, SandboxId, Shape};
+use crate::{CallId, Denial, Digest, GrantKind, GuestName, Heading, Meter, Outcome, Resource, SandboxId, Shape};
 use alloc::{collections::BTreeMap, string::String, sync::Arc, vec::Vec};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -64,6 +64,30 @@ pub struct Receipt {
     /// Denials that were not kept.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub denials_dropped: u64,
+}
+
+impl Receipt {
+    /// Writes what a call came to by what its meter says. It names no sandbox, and nothing that was shared.
+    pub fn of(heading: Heading, meter: &Meter, fuel: FuelMetered, outcome: Outcome) -> Receipt {
+        let Heading { call, at_ms, guest, digest, shape, origin } = heading;
+        let (denials, denials_dropped) = meter.denials();
+        Receipt {
+            version: RECEIPT_VERSION,
+            call,
+            at_ms,
+            guest,
+            digest,
+            shape,
+            origin,
+            sandbox: None,
+            outcome: outcome.bounded(),
+            used: Amounts::of(meter, fuel),
+            shared: Vec::new(),
+            grants: Uses::of(meter),
+            denials,
+            denials_dropped,
+        }
+    }
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -171,8 +195,10 @@ impl<'de> Deserialize<'de> for Uses {
 
 /// Whether a call counted exact fuel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FuelMetered {
+pub enum FuelMetered {
+    /// Its receipt tells how much.
     Yes,
+    /// Its receipt leaves it out.
     No,
 }
 

@@ -190,8 +190,8 @@ pub(crate) struct CallLog(pub(crate) Console);
 impl Log for CallLog {
     fn log(&self, record: LogRecord) {
         match record.level {
-            LogLevel::Info if self.0.json => self.0.log(record),
-            LogLevel::Info => self.0.say(record.message),
+            LogLevel::Trace | LogLevel::Debug | LogLevel::Info if self.0.json => self.0.log(record),
+            LogLevel::Trace | LogLevel::Debug | LogLevel::Info => self.0.say(record.message),
             LogLevel::Warn => {}
             LogLevel::Error => self.0.log(record),
         }
@@ -201,6 +201,8 @@ impl Log for CallLog {
 impl Log for Console {
     fn log(&self, record: LogRecord) {
         let level = match record.level {
+            LogLevel::Trace => "trace",
+            LogLevel::Debug => "debug",
             LogLevel::Info => "info",
             LogLevel::Warn => "warn",
             LogLevel::Error => "error",

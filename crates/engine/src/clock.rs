@@ -1,7 +1,7 @@
 //! Reads the clocks that meters and receipts are written by.
 //!
 //! Processor time is a call's own: it is taken at the start and end of every poll of the call's future, on the thread that
-//! polls. Between them the epoch tick takes it too, so that a limit on it holds against a guest that never returns.
+//! polls. Between them every tick takes it too, so that a limit on it holds against a guest that never returns.
 //!
 //! The kernel takes as long to tell a thread's processor time as many a guest to answer, and the monotonic clock costs next
 //! to nothing. So a short time is charged as the monotonic clock has it, and a long one as the thread's clock has it since
@@ -57,6 +57,26 @@ pub(crate) fn start_accounting() -> Outer {
     let pending_ns = ACCOUNTED.get().map(|_| account());
     ACCOUNTED.set(Some(Moment::now()));
     Outer { pending_ns, run_ns: RUN_NS.replace(0) }
+}
+
+/// While it lives, this thread's processor time is accounted to no call. An outer call has it accounted to itself then.
+pub(crate) struct ToNobody(Option<Moment>);
+
+impl ToNobody {
+    pub(crate) fn start() -> ToNobody {
+        ToNobody(ACCOUNTED.replace(None))
+    }
+}
+
+impl Drop for ToNobody {
+    fn drop(&mut self) {
+        ACCOUNTED.set(self.0);
+    }
+}
+
+/// Whether this thread's processor time is accounted to a call.
+pub(crate) fn accounts() -> bool {
+    ACCOUNTED.get().is_some()
 }
 
 /// The processor time that was accounted for since the thread began to poll the call: how long it has not given way.

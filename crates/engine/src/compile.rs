@@ -5,6 +5,7 @@
 //! guest's bytes from stdin, and writes one byte (0: an artifact follows, 1: a message) and the rest to stdout.
 
 use crate::{
+    dialect::extism,
     error::CompileError,
     renewal::{Moves, append},
     tuning::{Allocation, Tuning},
@@ -153,8 +154,9 @@ pub(crate) fn compile(tuning: Tuning, component: bool, guest: &[u8]) -> Result<V
     let compile =
         |bytes: &[u8]| if component { engine.precompile_component(bytes) } else { engine.precompile_module(bytes) };
     // A guest that is not valid is refused as its author wrote it.
-    let appended = tuning.renews().then(|| append(component, guest)).flatten();
-    let compiled = appended.and_then(|(appended, moves)| Some((compile(&appended).ok()?, moves)));
+    let adapted = if component { None } else { extism::adapt(guest) };
+    let appended = || tuning.renews().then(|| append(component, guest)).flatten();
+    let compiled = adapted.or_else(appended).and_then(|(appended, moves)| Some((compile(&appended).ok()?, moves)));
     let compiled = match compiled {
         Some(compiled) => Ok(compiled),
         None => compile(guest).map(|artifact| (artifact, Moves::default())),

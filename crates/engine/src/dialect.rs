@@ -4,7 +4,9 @@
 //! What it has no hook for, quotas, denials and missing secure random, is laid over its functions here.
 
 mod clocks;
+pub(crate) mod extism;
 mod files;
+mod functions;
 mod host_stdio;
 mod metered;
 mod random;
@@ -14,7 +16,7 @@ mod wasi01;
 mod wasi02;
 mod wasi03;
 
-use crate::{error::LoadError, outcome::Denied, state::State, tap::Tap, tuning::Tuning};
+use crate::{Binding, error::LoadError, outcome::Denied, state::State, tap::Tap, tuning::Tuning};
 use sandbar_call::{Denial, GrantKind};
 use sandbar_grants::{Access, Admitted, Network, SocketUse, suggestion};
 use std::sync::Arc;
@@ -27,11 +29,13 @@ pub(crate) use {files::Files, host_stdio::host_stdio, wasi01::Listings};
 pub(crate) fn link_module(
     engine: &wasmtime::Engine,
     module: &Module,
-    grants: &Admitted,
+    binding: &Binding,
 ) -> Result<wasmtime::InstancePre<State>, LoadError> {
     let mut linker = wasmtime::Linker::new(engine);
     linker.allow_shadowing(true);
-    wasi01::link(&mut linker, grants).map_err(setup)?;
+    wasi01::link(&mut linker, &binding.grants).map_err(setup)?;
+    extism::link(&mut linker, module, &binding.config).map_err(setup)?;
+    functions::link_module(&mut linker, module, &binding.functions)?;
     linker.instantiate_pre(module).map_err(|error| unknown::in_module(module, &error))
 }
 
@@ -40,14 +44,15 @@ pub(crate) fn link_component(
     engine: &wasmtime::Engine,
     component: &Component,
     tuning: Tuning,
-    grants: &Admitted,
+    binding: &Binding,
 ) -> Result<wasmtime::component::InstancePre<State>, LoadError> {
     let mut linker = wasmtime::component::Linker::new(engine);
     linker.allow_shadowing(true);
-    wasi02::link(&mut linker, grants).map_err(setup)?;
+    wasi02::link(&mut linker, &binding.grants).map_err(setup)?;
     if tuning.concurrency {
-        wasi03::link(&mut linker, grants).map_err(setup)?;
+        wasi03::link(&mut linker, &binding.grants).map_err(setup)?;
     }
+    functions::link_component(&mut linker, component, &binding.functions)?;
     linker.instantiate_pre(component).map_err(|error| unknown::in_component(&error))
 }
 

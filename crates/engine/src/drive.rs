@@ -1,8 +1,11 @@
 //! Polls a call: accounts its processor time, holds its deadlines, and turns a panic of the host into a fault.
 
 use crate::{
+    cancel::Cancel,
     clock,
+    interrupt::{self, Interrupt},
     lane::{Away, Lane},
+    nesting,
     renewal::PolledBy,
     ticker::Ticking,
 };
@@ -35,6 +38,8 @@ pub(crate) enum Halt {
     Panicked,
     /// The host is ending.
     Ended,
+    /// Whoever called ended it.
+    Cancelled,
 }
 
 /// A call that runs, on the thread that polls it or in the slow lane. Drop it to cancel.
@@ -69,6 +74,14 @@ pub(crate) enum Start {
     Away(Arc<Lane>),
 }
 
+/// Who wants to know which thread polls a call.
+pub(crate) struct Polls {
+    /// Where its sandbox notes them.
+    pub(crate) noted: Option<PolledBy>,
+    /// What interrupts its guest, unless that looks at the epoch.
+    pub(crate) interrupt: Option<Arc<Interrupt>>,
+}
+
 /// A call as one thread drives it.
 pub(crate) struct Driven<T> {
     call: Pin<Box<dyn Future<Output = T> + Send>>,
@@ -77,7 +90,9 @@ pub(crate) struct Driven<T> {
     deadline_ns: u64,
     /// Set once the call waits for something; one that never waits needs no timer.
     timer: Option<Pin<Box<Sleep>>>,
-    polled_by: Option<PolledBy>,
+    /// What ends it from outside, where dropping it is not the way.
+    cancel: Option<Cancel>,
+    polls: Polls,
     _ticking: Ticking,
 }
 
@@ -167,9 +182,16 @@ impl<T> Driven<T> {
         meter: Arc<Meter>,
         deadline_ns: u64,
         ticking: Ticking,
-        polled_by: Option<PolledBy>,
+        polls: Polls,
     ) -> Driven<T> {
-        Driven { call: Box::pin(call), meter, deadline_ns, timer: None, polled_by, _ticking: ticking }
+        // A call in a call ends with it.
+        let deadline_ns = deadline_ns.min(nesting::deadline_ns());
+        Driven { call: Box::pin(call), meter, deadline_ns, timer: None, cancel: None, polls, _ticking: ticking }
+    }
+
+    /// Lets it be ended from outside.
+    pub(crate) fn cancelled_by(self, cancel: Option<Cancel>) -> Driven<T> {
+        Driven { cancel, ..self }
     }
 
     /// Whether a call that came to its end by itself did so within its limits: one long instruction can go past a deadline.
@@ -194,20 +216,25 @@ impl<T> Future for Driven<T> {
     type Output = Result<T, Halt>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(polled_by) = &self.polled_by {
+        if let Some(polled_by) = &self.polls.noted {
             polled_by.note();
         }
+        let nested = nesting::enter(self.deadline_ns);
         let outer = clock::start_accounting();
+        let running = self.polls.interrupt.as_ref().map(interrupt::run);
         let polled = catch_unwind(AssertUnwindSafe(|| self.call.as_mut().poll(cx)));
+        drop(running);
         let charged = self.meter.charge(Resource::Cpu, clock::account());
         self.meter.ran(clock::run_ns());
         clock::stop_accounting(&outer);
+        drop(nested);
         match (polled, charged) {
             (Err(_), _) => Poll::Ready(Err(Halt::Panicked)),
             (_, Err(stop)) => Poll::Ready(Err(Halt::Stopped(stop))),
             (Ok(Poll::Ready(output)), Ok(())) => Poll::Ready(self.in_time().map(|()| output)),
             (Ok(Poll::Pending), Ok(())) => match self.meter.stopped() {
                 Some(stop) => Poll::Ready(Err(Halt::Stopped(stop))),
+                None if self.cancel.as_ref().is_some_and(|cancel| cancel.poll(cx)) => Poll::Ready(Err(Halt::Cancelled)),
                 None => self.poll_deadline(cx).map(|stop| Err(Halt::Stopped(stop))),
             },
         }

@@ -1,17 +1,19 @@
 //! Everything that guests share: Wasmtime's engines, the watchdog, the artifact cache and the compiler.
 
 use crate::{
-    artifact::{Artifacts, Code, Key, adopt},
+    artifact::{Artifacts, Code, Form, Key, adopt},
     compile::Compiler,
     error::LoadError,
+    interrupt::{Interrupts, TICKER},
     lane::Lane,
     load::Guest,
     room::Room,
-    ticker::{TICK, Ticker, Ticking},
+    ticker::{TICK, Ticker, Ticking, TickingHere},
     tuning::{Allocation, Tuning},
 };
 use sandbar_grants::{HttpClient, Resolver, SystemResolver};
 use std::{
+    env,
     path::PathBuf,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     thread,
@@ -39,6 +41,18 @@ pub struct Cache {
     pub bytes_max: u64,
 }
 
+/// The most bytes of artifacts that the user's cache keeps.
+const CACHE_BYTES_MAX: u64 = 2 << 30;
+
+impl Cache {
+    /// The user's: `$XDG_CACHE_HOME/sandbar`, or `~/.cache/sandbar`; none where there is no home.
+    pub fn of_user() -> Option<Cache> {
+        let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
+        Some(Cache { folder: base.join("sandbar"), bytes_max: CACHE_BYTES_MAX })
+    }
+}
+
 /// Runs guests. Clones share everything.
 #[derive(Clone)]
 pub struct Engine(Arc<Shared>);
@@ -46,6 +60,7 @@ pub struct Engine(Arc<Shared>);
 struct Shared {
     config: EngineConfig,
     tuned: [OnceLock<wasmtime::Engine>; Tuning::COUNT],
+    interrupts: [OnceLock<Interrupts>; Tuning::COUNT],
     tuning: Mutex<()>,
     artifacts: Option<Artifacts>,
     ticker: Ticker,
@@ -90,6 +105,7 @@ impl Engine {
         Ok(Engine(Arc::new(Shared {
             config,
             tuned,
+            interrupts: [const { OnceLock::new() }; Tuning::COUNT],
             tuning: Mutex::new(()),
             artifacts,
             ticker,
@@ -143,6 +159,22 @@ impl Engine {
         Ok(cell.get_or_init(|| engine).clone())
     }
 
+    /// What interrupts guests of a tuning, unless they look at the epoch.
+    pub(crate) fn interrupts(&self, tuning: Tuning) -> Result<Option<Interrupts>, LoadError> {
+        let Some(cell) = self.0.interrupts.get(tuning.index()).filter(|_| tuning.interrupted()) else {
+            return Ok(None);
+        };
+        if let Some(interrupts) = cell.get() {
+            return Ok(Some(interrupts.clone()));
+        }
+        let setup = |error: wasmtime::Error| LoadError::Setup(format!("{error:#}"));
+        let Form::Module(ticker) = self.code(&Guest::from_bytes("ticker", TICKER)?, tuning)?.form else {
+            return Err(LoadError::Setup("the ticker is no module".into()));
+        };
+        let interrupts = Interrupts::new(&self.tuned(tuning)?, &ticker).map_err(setup)?;
+        Ok(Some(cell.get_or_init(|| interrupts).clone()))
+    }
+
     /// The slow lane, if calls share threads here.
     pub(crate) fn lane(&self) -> Option<Arc<Lane>> {
         self.0.lane.clone()
@@ -177,5 +209,10 @@ impl Engine {
     /// Keeps epochs moving while a call runs.
     pub(crate) fn ticking(&self) -> Ticking {
         self.0.ticker.enter()
+    }
+
+    /// The same, for a call on this thread.
+    pub(crate) fn ticking_here(&self) -> TickingHere<'_> {
+        self.0.ticker.enter_here()
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 use http::HeaderValue;
 use sandbar_call::{
-    Call, CallId, Draft, Event, Heading, Meter, Outcome, Refusal, Reply, Resource, Run, Running, Settle, Shape,
+    Call, CallId, Context, Draft, Event, Heading, Meter, Outcome, Refusal, Reply, Resource, Run, Running, Settle, Shape,
 };
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -69,6 +69,10 @@ impl Entry {
         self.0.shape
     }
 
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.0
+    }
+
     /// The program.
     pub fn program(&self) -> &Arc<Program> {
         &self.0.program
@@ -80,11 +84,14 @@ impl Run for Entry {
         let entry = self.0.clone();
         let Call { id, origin, event, receipts } = call;
         // Before the first poll: a call that is dropped unpolled has a receipt too.
-        let work = Work::open(&entry, id, origin, receipts);
+        let mut work = Work::open(&entry, id, origin, receipts);
         Box::pin(async move {
             match event {
                 Event::Http(request) => shape::http(entry, work, request).await,
-                Event::Export { arguments, .. } => shape::export(entry, work, arguments).await,
+                Event::Export { arguments, context } => {
+                    work.context = context;
+                    shape::export(entry, work, arguments).await
+                }
                 Event::Command { args, stdio } => shape::command(entry, work, args, stdio).await,
             }
         })
@@ -95,6 +102,8 @@ impl Run for Entry {
 pub(crate) struct Work {
     pub(crate) call: CallId,
     pub(crate) draft: Draft,
+    /// What a host program gave it, for its own functions.
+    context: Option<Context>,
     /// The event's id, which whoever sent it knows.
     event: Arc<str>,
     entry: Arc<Inner>,
@@ -132,7 +141,7 @@ impl Work {
             origin,
         };
         let draft = Draft::open(heading, program.binding().limits.clone(), clock::monotonic_ns, receipts);
-        Work { call, draft, event, entry: entry.clone() }
+        Work { call, draft, context: None, event, entry: entry.clone() }
     }
 
     pub(crate) fn meter(&self) -> &Arc<Meter> {
@@ -154,6 +163,7 @@ impl Work {
         };
         let mut sandbox = made.map_err(|error| self.fault(&format!("{error:?}")))?;
         sandbox.begin(self.call, &mut self.draft, &program);
+        sandbox.store.data_mut().context = self.context.take();
         Ok((slot, sandbox))
     }
 
@@ -167,9 +177,9 @@ impl Work {
         let program = self.entry.program.clone();
         let meter = self.meter().clone();
         let ticking = program.host().ticking();
-        let (start, polled_by) = (program.start(), sandbox.polled_by());
+        let (start, polls) = (program.start(), sandbox.polls());
         let guest = run_guest(program, slot, sandbox, call);
-        Drive::start(Driven::new(guest, meter, self.deadline_ns(), ticking, polled_by), start)
+        Drive::start(Driven::new(guest, meter, self.deadline_ns(), ticking, polls), start)
     }
 
     /// The slow lane, if there is one.
@@ -191,10 +201,13 @@ impl Work {
     /// Reads what a driven guest came to.
     pub(crate) fn ended<T>(&self, driven: Result<Ended<T>, Halt>) -> Ended<T> {
         match driven {
+            Ok(Ended { outcome: Outcome::Fault { .. }, .. }) => {
+                Ended::with(Outcome::Fault { id: self.event.to_string() })
+            }
             Ok(ended) => ended,
             Err(Halt::Stopped(stop)) => Ended::with(Outcome::Stopped { limit: stop.0 }),
             Err(Halt::Panicked) => Ended::with(self.fault("the host panicked")),
-            Err(Halt::Ended) => Ended::with(Outcome::Cancelled),
+            Err(Halt::Ended | Halt::Cancelled) => Ended::with(Outcome::Cancelled),
         }
     }
 
@@ -271,8 +284,7 @@ async fn run_guest<T: Send + 'static>(
         Ok(ended) => ended,
         Err(error) => Ended::with(sandbox.outcome_of(&error)),
     };
-    sandbox.settle_fuel();
-    sandbox.end_log();
+    sandbox.end_call();
     let healthy = matches!(ended.outcome, Outcome::Done | Outcome::Failed { .. });
     if healthy && reusable {
         program.give_back(sandbox).await;

@@ -109,7 +109,7 @@ pub(crate) fn costs() -> OperatorCost {
         };
     }
     cost! {
-        // Looks at the epoch and at the fuel when it goes back.
+        // Looks at the fuel when it goes back, and in some guests at the epoch.
         3: Br If;
         2: BrIf I32Eqz I64Eqz I32Mul I64Mul
             F32Add F32Sub F32Mul F32Min F32Max F32Abs F32Copysign F64Add F64Sub F64Mul F64Min F64Max F64Abs F64Copysign

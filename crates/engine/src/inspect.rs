@@ -23,6 +23,7 @@ mod wit;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use imports::EXTISM_MODULE;
 pub use {
     imports::Import,
     malformed::Malformed,

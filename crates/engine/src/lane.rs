@@ -1,6 +1,6 @@
 //! The slow lane: threads of their own for calls that take long, so that short ones do not wait behind them.
 //!
-//! A worker serves one guest at a time, and a tick of the epoch is the soonest that a guest gives way. With many guests on a
+//! A worker serves one guest at a time, and a tick is the soonest that a guest gives way. With many guests on a
 //! worker, what takes a few microseconds would often wait for that long. So a call that has used up a tick goes on in the
 //! slow lane, and the calls of a guest that usually takes long start there. Its threads have a lower priority than the workers:
 //! the system interrupts them when a worker has something to do, within microseconds, which no scheme of yielding can.

@@ -7,6 +7,7 @@
 //! guest's own terms; `drive` polls the guest under its deadlines; the entry settles the receipt.
 
 mod artifact;
+mod cancel;
 pub mod clock;
 mod compile;
 #[cfg(target_os = "linux")]
@@ -17,11 +18,14 @@ mod engine;
 mod entry;
 mod error;
 mod fuel;
+mod functions;
 mod held;
 pub mod inspect;
+mod interrupt;
 mod lane;
 mod limiter;
 mod load;
+mod nesting;
 mod outcome;
 mod outgoing;
 mod pool;
@@ -38,18 +42,27 @@ mod tuning;
 mod values;
 
 pub use {
+    cancel::Cancel,
     compile::{COMPILER_ARGUMENT, Compiler, compiler_main},
     engine::{Cache, Engine, EngineConfig},
     entry::{Entry, EntryChoice},
     error::{CompileError, LoadError},
-    held::{Held, Typed},
-    load::{Guest, Progress},
+    functions::{Function, Functions, HostCall, HostError, Number, NumberType, Signature},
+    held::{Answer, Held, HeldCall, Typed},
+    load::{FileLook, Guest, Progress},
     pool::{Policy, PoolLimits},
     program::{Binding, Fuel, Program},
     stdio::{Log, LogLevel, LogRecord, escape},
     ticker::TICK,
     tuning::{Allocation, MEMORY_BYTES_MAX, Tuning},
 };
+
+/// What numbers a core function may take and give where it is called by its type.
+pub use wasmtime::{WasmParams as Params, WasmResults as Results};
+
+/// For tests that interrupt more often than the ticker, and for tools that want no interrupts.
+#[doc(hidden)]
+pub use interrupt::{block_ticks, tick_threads};
 
 #[cfg(target_os = "linux")]
 pub use confine::{Reach, confine_server};

@@ -19,8 +19,8 @@ pub(crate) struct Limiter {
 
 impl Limiter {
     pub(crate) fn new(tap: Tap, meter: &Meter) -> Limiter {
-        // And the one that is appended.
-        let instances = meter.limits().most(Resource::Instances).saturating_add(1);
+        // And the one that is appended, and the one that interrupts.
+        let instances = meter.limits().most(Resource::Instances).saturating_add(2);
         let instances_max = usize::try_from(instances).unwrap_or(usize::MAX);
         Limiter { tap, memory_bytes: 0, table_elements: 0, refused: None, instances_max }
     }

@@ -1,5 +1,7 @@
 //! Reads a guest: bytes or text, what it is, and what it needs.
 
+mod look;
+
 use crate::{
     error::LoadError,
     inspect::{self, Kind, Summary},
@@ -7,6 +9,8 @@ use crate::{
 use bytes::Bytes;
 use sandbar_call::{Digest, GuestName};
 use std::{borrow::Cow, fs, path::Path, sync::Arc};
+
+pub use look::FileLook;
 
 /// A guest's bytes, and what they say of themselves.
 #[derive(Clone)]

@@ -1,6 +1,6 @@
 //! Reads from an error of Wasmtime how a call ended.
 
-use crate::renewal::Moves;
+use crate::{cancel::Cancelled, functions::HostFailed, renewal::Moves};
 use sandbar_call::{Denial, Meter, Outcome, Refusal, Resource, Stop};
 use wasmtime::{FrameInfo, PoolConcurrencyLimitError, Trap, WasmBacktrace, component::ResourceTableError};
 use wasmtime_wasi::I32Exit;
@@ -17,13 +17,19 @@ impl std::fmt::Display for Denied {
 
 impl std::error::Error for Denied {}
 
-/// How a call ended that Wasmtime ended with an error. `refused` is the limit that the guest's memory or tables ran into.
+/// How a call ended that Wasmtime ended with an error; a fault has yet to get its id. `refused` is the limit that the guest's memory or tables ran into.
 pub(crate) fn outcome_of(error: &wasmtime::Error, moves: &Moves, meter: &Meter, refused: Option<Resource>) -> Outcome {
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         return exited(exit.0);
     }
     if let Some(Denied(denial)) = error.downcast_ref() {
         return Outcome::Refused { why: Refusal::Grant { denial: denial.clone() } };
+    }
+    if error.is::<Cancelled>() {
+        return Outcome::Cancelled;
+    }
+    if error.is::<HostFailed>() {
+        return Outcome::Fault { id: String::new() };
     }
     if let Some(Stop(limit)) = meter.stopped().or_else(|| error.downcast_ref::<Stop>().copied()) {
         return Outcome::Stopped { limit };

@@ -4,7 +4,7 @@ use crate::tap::Tap;
 use futures::TryFutureExt;
 use http::HeaderName;
 use http_body_util::BodyExt;
-use sandbar_call::{Body, BodyError};
+use sandbar_call::{Body, BodyError, Meter};
 use sandbar_grants::{Admitted, HttpClient, HttpError, Timeouts};
 use std::{
     future::Future,
@@ -26,6 +26,11 @@ type Answered = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Er
 impl Outgoing {
     pub(crate) fn new(client: HttpClient, grants: Arc<Admitted>, tap: Tap) -> Outgoing {
         Outgoing { client, grants, tap }
+    }
+
+    /// What a request takes.
+    pub(crate) fn parts(&self) -> (HttpClient, Arc<Admitted>, Arc<Meter>) {
+        (self.client.clone(), self.grants.clone(), self.tap.meter())
     }
 }
 

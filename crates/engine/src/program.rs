@@ -6,7 +6,9 @@ use crate::{
     drive::{LONG_USUAL_NS, Start},
     engine::Engine,
     error::LoadError,
+    functions::Functions,
     inspect::Needs,
+    interrupt::{GuestCode, Interrupts},
     limiter::Limiter,
     load::Guest,
     outgoing::Outgoing,
@@ -20,9 +22,12 @@ use crate::{
 };
 use sandbar_call::{CallId, Digest, GuestName, Limits, Meter, Resource};
 use sandbar_grants::{Admitted, Network};
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 use wasmtime::component;
 use wasmtime_wasi::WasiView;
@@ -43,6 +48,26 @@ pub struct Binding {
     pub pool: PoolLimits,
     /// Where its log records go.
     pub log: Arc<dyn Log>,
+    /// What a host program gives it beside.
+    pub functions: Arc<Functions>,
+    /// What it finds configured, where its dialect can ask.
+    pub config: Arc<BTreeMap<String, String>>,
+}
+
+impl Binding {
+    /// Grants nothing: a fresh sandbox for each call, under these limits.
+    pub fn new(limits: Limits, log: Arc<dyn Log>) -> Binding {
+        Binding {
+            grants: Arc::default(),
+            limits,
+            fuel: Fuel::WhereLimited,
+            policy: Policy::Fresh,
+            pool: PoolLimits::default(),
+            log,
+            functions: Arc::default(),
+            config: Arc::default(),
+        }
+    }
 }
 
 /// Whether fuel is counted exactly, which slows compute-bound guests.
@@ -69,6 +94,8 @@ pub struct Program {
     pool: Arc<Pool>,
     renewal: Option<Arc<Renewal>>,
     starts_idle: bool,
+    /// What interrupts it, and where it can be interrupted, unless it looks at the epoch.
+    interrupts: Option<(Interrupts, Arc<GuestCode>)>,
     /// For how much processor time its recent calls ran without giving way, on average.
     recent_run_ns: AtomicU64,
 }
@@ -93,10 +120,11 @@ impl Engine {
         let tuning = tuning(summary.needs, &binding);
         let wasmtime = self.tuned(tuning)?;
         let Code { form, moves } = self.code(guest, tuning)?;
+        let interrupts = self.interrupts(tuning)?.map(|interrupts| (interrupts, Arc::new(GuestCode::of(&form))));
         let linked = match form {
-            Form::Module(module) => Linked::Core(dialect::link_module(&wasmtime, &module, &binding.grants)?),
+            Form::Module(module) => Linked::Core(dialect::link_module(&wasmtime, &module, &binding)?),
             Form::Component(component) => {
-                Linked::Component(dialect::link_component(&wasmtime, &component, tuning, &binding.grants)?)
+                Linked::Component(dialect::link_component(&wasmtime, &component, tuning, &binding)?)
             }
         };
         let starts_idle = Renewal::is_possible(&linked) && !summary.reserved;
@@ -117,6 +145,7 @@ impl Engine {
             pool,
             renewal,
             starts_idle,
+            interrupts,
             recent_run_ns: AtomicU64::new(0),
         }))
     }
@@ -171,6 +200,11 @@ impl Program {
     /// Whether it is certain that none of its own code runs before its export is called.
     pub(crate) fn starts_idle(&self) -> bool {
         self.starts_idle
+    }
+
+    /// What interrupts it, and where it can be interrupted, unless it looks at the epoch.
+    pub(crate) fn interrupts(&self) -> Option<&(Interrupts, Arc<GuestCode>)> {
+        self.interrupts.as_ref()
     }
 
     /// How its sandboxes are renewed, if they can be.
@@ -244,6 +278,10 @@ impl Program {
             stdin,
             stdout,
             stderr,
+            call,
+            context: None,
+            cancel: None,
+            started_ns: None,
             deadline_ns: u64::MAX,
             ticks: Ticks::Yield,
             fuel: None,
@@ -252,6 +290,7 @@ impl Program {
             streams_moved: false,
             seed: None,
             memory: None,
+            extism: None,
             tap_holders: 0,
         };
         state.tap_holders = state.tap.holders();

@@ -23,12 +23,16 @@ use wasmtime::{
     component::{self, ComponentExportIndex, ResourceTable, WasmList},
 };
 
-pub(crate) use {append::append, moves::Moves};
+pub(crate) use {
+    append::{End, append, entries},
+    moves::Moves,
+};
 
 use append::{MEMORY, RESET, RESTORE};
 
-/// Names what is appended. It changes with `append.rs`, so that no artifact from before is taken for one of now.
-pub(crate) const APPENDED: &[u8] = b"renewal 3";
+/// Names what is appended. It changes with `append.rs` and with `dialect/extism/`, so that no artifact from before is taken for
+/// one of now.
+pub(crate) const APPENDED: &[u8] = b"renewal 4";
 
 /// Most handles at one time in a sandbox that is renewed.
 const HANDLES_MAX: usize = 256;

@@ -1,11 +1,14 @@
 //! One store with its memory: the unit of isolation.
 
 use crate::{
+    dialect::extism,
+    drive::Polls,
     fuel,
+    interrupt::Interrupt,
     outcome::outcome_of,
     program::{Linked, Program, Streams},
-    renewal::{Moves, PolledBy, Renewer, most_resources},
-    state::{State, Ticks, charge_fuel, on_tick},
+    renewal::{Moves, Renewer, most_resources},
+    state::{State, Ticks, charge_fuel, on_epoch},
     values::ArgumentSpace,
 };
 use sandbar_call::{CallId, Draft, Meter, Outcome, Resource, SandboxId, SandboxUse};
@@ -28,6 +31,8 @@ pub(crate) struct Sandbox {
     started: bool,
     renewer: Option<Renewer>,
     moves: Arc<Moves>,
+    /// What interrupts its guest, unless that looks at the epoch.
+    interrupt: Option<Arc<Interrupt>>,
     /// Where lists and strings for core exports go in its memory, once one was passed.
     pub(crate) space: Option<ArgumentSpace>,
     /// Its `wasi:http` 0.2 handler, once it was looked up.
@@ -51,7 +56,7 @@ impl Sandbox {
     pub(crate) fn new(program: &Program, state: State) -> Sandbox {
         let mut store = Store::new(program.engine(), state);
         store.limiter(|state| &mut state.limiter);
-        store.epoch_deadline_callback(on_tick);
+        store.epoch_deadline_callback(on_epoch);
         // With concurrency other tasks of the guest run meanwhile, whose fuel is in registers.
         if program.tuning().fuel && !program.tuning().concurrency {
             store.call_hook(fuel::on_change);
@@ -62,6 +67,7 @@ impl Sandbox {
             started: false,
             renewer: None,
             moves: program.moves().clone(),
+            interrupt: program.interrupts().map(|(_, code)| Arc::new(Interrupt::new(code.clone()))),
             space: None,
             proxy: None,
             id: next_id(),
@@ -80,7 +86,7 @@ impl Sandbox {
         if self.store.data().fuel.is_some() {
             draft.fuel_metered();
         }
-        draft.served_by(SandboxUse { id: self.id, call: self.calls });
+        draft.served_by(self.used());
     }
 
     /// Turns to a call: its meter, its deadline, its fuel.
@@ -88,20 +94,33 @@ impl Sandbox {
         let state = self.store.data_mut();
         state.tap.turn(meter.clone());
         state.stderr.turn(call);
+        state.call = call;
         state.limiter.begin(meter);
         if !matches!(self.instance, Instance::Unborn) {
             let _ = meter.charge(Resource::Instances, program.core_instances());
         }
         self.metered = program.tuning().fuel;
-        self.turn_again(meter, started_ns);
+        self.turn_again(meter, Some(started_ns));
     }
 
     /// Turns to one more call with the same meter.
-    pub(crate) fn turn_again(&mut self, meter: &Meter, started_ns: u64) {
+    pub(crate) fn turn_again(&mut self, meter: &Meter, started_ns: Option<u64>) {
         self.calls += 1;
+        if let Some(interrupt) = &self.interrupt {
+            interrupt.turn();
+        }
         self.store.data_mut().begin(meter, started_ns);
         self.store.set_epoch_deadline(1);
         self.refuel(meter);
+    }
+
+    /// Lets what is said from now on be of no call by name.
+    pub(crate) fn turn_nameless(&mut self) {
+        let state = self.store.data_mut();
+        if state.call != CallId(0) {
+            state.call = CallId(0);
+            state.stderr.turn(CallId(0));
+        }
     }
 
     /// Gives the call its fuel, if it is metered.
@@ -122,12 +141,16 @@ impl Sandbox {
             if idle {
                 refuel_freely(&mut self.store, self.metered)?;
             }
+            if let Some((interrupt, (interrupts, _))) = self.interrupt.as_ref().zip(program.interrupts()) {
+                interrupt.begin(interrupts, &mut self.store).await?;
+            }
             self.instance = match program.linked() {
                 Linked::Core(pre) => Instance::Core(pre.instantiate_async(&mut self.store).await?),
                 Linked::Component(pre) => Instance::Component(pre.instantiate_async(&mut self.store).await?),
             };
             if let Instance::Core(instance) = self.instance {
                 self.store.data_mut().memory = instance.get_memory(&mut self.store, "memory");
+                extism::enter(self.store.as_context_mut(), &instance)?;
             }
             if let Some(renewal) = program.renewal() {
                 self.renewer = renewal.renewer(&mut self.store, self.instance).await?;
@@ -139,18 +162,25 @@ impl Sandbox {
         if let Some(renewer) = &mut self.renewer {
             renewer.begin();
         }
-        if let (false, Instance::Core(instance)) = (self.started, self.instance)
-            && let Some(initialize) = instance.get_func(&mut self.store, "_initialize")
-        {
-            initialize.typed::<(), ()>(&self.store)?.call_async(&mut self.store, ()).await?;
+        if let (false, Instance::Core(instance)) = (self.started, self.instance) {
+            if self.store.data().extism.is_some() {
+                extism::start(&mut self.store, &instance).await?;
+            } else if let Some(initialize) = instance.get_func(&mut self.store, "_initialize") {
+                initialize.typed::<(), ()>(&self.store)?.call_async(&mut self.store, ()).await?;
+            }
         }
         self.started = true;
         Ok(())
     }
 
-    /// Where the threads are noted that poll its call, if it wants to know.
-    pub(crate) fn polled_by(&self) -> Option<PolledBy> {
-        self.renewer.as_ref().map(Renewer::polled_by)
+    /// What interrupts its guest.
+    pub(crate) fn interrupt(&self) -> Option<Arc<Interrupt>> {
+        self.interrupt.clone()
+    }
+
+    /// Who wants to know which thread polls its call.
+    pub(crate) fn polls(&self) -> Polls {
+        Polls { noted: self.renewer.as_ref().map(Renewer::polled_by), interrupt: self.interrupt() }
     }
 
     /// Makes the sandbox as it was when it was instantiated, and another in every receipt, if it can be.
@@ -206,6 +236,11 @@ impl Sandbox {
         outcome_of(error, &self.moves, &state.tap.meter(), state.limiter.refused)
     }
 
+    /// Its name, and its current call.
+    pub(crate) fn used(&self) -> SandboxUse {
+        SandboxUse { id: self.id, call: self.calls }
+    }
+
     /// How many calls it has served.
     pub(crate) fn calls(&self) -> u64 {
         self.calls
@@ -217,12 +252,15 @@ impl Sandbox {
         self.store.data_mut().fuel = None;
     }
 
-    /// Writes the last line of the call's log.
-    pub(crate) fn end_log(&mut self) {
-        self.store.data().stderr.end_line();
+    /// Ends the current call: charges its fuel, writes the last line of its log, and forgets what a host program gave it.
+    pub(crate) fn end_call(&mut self) {
+        self.settle_fuel();
+        let state = self.store.data_mut();
+        state.stderr.end_line();
+        (state.context, state.cancel) = (None, None);
     }
 
-    /// Says that ticks of the epoch let the guest go on.
+    /// Says, before it starts, that ticks let the guest go on.
     pub(crate) fn keep_thread(&mut self) {
         self.store.data_mut().ticks = Ticks::Continue;
     }
@@ -242,6 +280,9 @@ fn next_id() -> SandboxId {
 impl Drop for Sandbox {
     /// A call that was cancelled ends here: what it used is charged while the store still knows it.
     fn drop(&mut self) {
+        if let Some(interrupt) = &self.interrupt {
+            interrupt.end();
+        }
         self.settle_fuel();
     }
 }

@@ -7,11 +7,13 @@ mod http;
 mod typed;
 
 use crate::{
+    Answer, Entry, Held, HeldCall,
     entry::{Inner, Work},
     error::LoadError,
+    held::refused,
     program::{Linked, Program},
 };
-use sandbar_call::{Arguments, Body, Reply, Shape, Stdio};
+use sandbar_call::{Arguments, Body, Outcome, Reply, Shape, Stdio};
 use std::sync::Arc;
 use wasmtime::{ModuleExport, component::ComponentExportIndex};
 use wasmtime_wasi::{p2, p3};
@@ -95,6 +97,25 @@ pub(crate) async fn export(entry: Arc<Inner>, work: Work, arguments: Arguments) 
         (Shape::Function, _) => work.refuse("the export takes stdin, not arguments"),
         (Shape::Command | Shape::Http, _) => {
             work.refuse(format!("expected an export, found a `{}`", entry.shape.key()))
+        }
+    }
+}
+
+/// Calls an export in a sandbox that is held.
+pub(crate) async fn held(
+    held: &mut Held,
+    entry: &Entry,
+    arguments: Arguments,
+    call: HeldCall,
+) -> Result<Answer, Outcome> {
+    let entry = entry.inner();
+    match (entry.shape, arguments) {
+        (Shape::Function, Arguments::Stdin(input)) => function::held(held, entry, input, call).await,
+        (Shape::Typed, Arguments::Json(json)) => typed::held(held, entry, json, call).await,
+        (Shape::Function, _) => Err(refused("the export takes stdin, not arguments".into())),
+        (Shape::Typed, _) => Err(refused("the export takes a JSON array of arguments".into())),
+        (Shape::Command | Shape::Http, _) => {
+            Err(refused(format!("expected an export, found a `{}`", entry.shape.key())))
         }
     }
 }

@@ -1,16 +1,19 @@
 //! The one concrete state of every store.
 
 use crate::{
+    cancel::{Cancel, Cancelled},
     clock,
-    dialect::{Files, Listings},
+    dialect::{Files, Listings, extism::Extism},
     drive::{LONG_RUN_NS, ticked},
     fuel::HostCall,
     limiter::Limiter,
+    nesting,
     outgoing::Outgoing,
     stdio::{Input, LogStream, Pipe, Read},
     tap::Tap,
+    ticker::TICK,
 };
-use sandbar_call::{Body, Meter, Resource};
+use sandbar_call::{Body, CallId, Context, Meter, Resource};
 use sandbar_grants::{Admitted, Network};
 use std::sync::Arc;
 use wasmtime::{AsContextMut, Memory, StoreContextMut, UpdateDeadline, component::ResourceTable};
@@ -40,8 +43,18 @@ pub(crate) struct State {
     pub(crate) seed: Option<(u64, u64)>,
     /// The memory of a core module.
     pub(crate) memory: Option<Memory>,
+    /// What a plugin of Extism has.
+    pub(crate) extism: Option<Box<Extism>>,
     /// How many held the tap in the beginning.
     pub(crate) tap_holders: usize,
+    /// The current call.
+    pub(crate) call: CallId,
+    /// What a host program gave it, for its own functions.
+    pub(crate) context: Option<Context>,
+    /// What ends the current call from outside, where it has its caller's thread.
+    pub(crate) cancel: Option<Cancel>,
+    /// When the current call began, on the monotonic clock, once that is known.
+    pub(crate) started_ns: Option<u64>,
     /// When the current call has to have ended, on the monotonic clock.
     pub(crate) deadline_ns: u64,
     pub(crate) ticks: Ticks,
@@ -51,7 +64,7 @@ pub(crate) struct State {
     pub(crate) host_calls: Vec<HostCall>,
 }
 
-/// What a tick of the epoch does to a guest that goes on.
+/// What a tick does to a guest that goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ticks {
     /// Lets other calls on this thread run.
@@ -60,11 +73,26 @@ pub(crate) enum Ticks {
     Continue,
 }
 
+/// What a guest does after a tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    Continue,
+    GiveWay,
+}
+
 impl State {
-    /// Starts a call: sets its deadline.
-    pub(crate) fn begin(&mut self, meter: &Meter, started_ns: u64) {
+    /// Starts a call: sets its deadline. Without a time the call is taken to have started a tick before the first tick that it
+    /// has, which spares most short ones all looks at a clock.
+    pub(crate) fn begin(&mut self, meter: &Meter, started_ns: Option<u64>) {
         self.limiter.refused = None;
-        self.deadline_ns = started_ns.saturating_add(meter.limits().most(Resource::Wall));
+        self.context = None;
+        self.cancel = None;
+        self.started_ns = started_ns;
+        self.deadline_ns = started_ns.map_or(u64::MAX, |started_ns| self.deadline_of(meter, started_ns));
+    }
+
+    fn deadline_of(&self, meter: &Meter, started_ns: u64) -> u64 {
+        started_ns.saturating_add(meter.limits().most(Resource::Wall)).min(nesting::deadline_ns())
     }
 }
 
@@ -92,6 +120,8 @@ impl State {
         self.stdout.turn(Read::Never);
         self.seed = None;
         self.limiter.refused = None;
+        self.context = None;
+        self.cancel = None;
         self.deadline_ns = u64::MAX;
         self.ticks = Ticks::Yield;
         self.fuel = None;
@@ -100,27 +130,50 @@ impl State {
     }
 }
 
-/// Holds the deadlines of a guest that runs and does not come back by itself. Called at every tick of the epoch.
-pub(crate) fn on_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
+/// Holds the deadlines of a guest that looks at the epoch. Called at every tick of it.
+pub(crate) fn on_epoch(store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
+    Ok(match tick(store)? {
+        Next::Continue => UpdateDeadline::Continue(1),
+        Next::GiveWay => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
+    })
+}
+
+/// Holds the deadlines of a guest that runs and does not come back by itself.
+pub(crate) fn tick(mut store: impl AsContextMut<Data = State>) -> wasmtime::Result<Next> {
     charge_fuel(store.as_context_mut());
-    let state = store.data();
+    let mut context = store.as_context_mut();
+    let state = context.data_mut();
     let meter = state.tap.meter();
-    meter.charge(Resource::Cpu, clock::account())?;
+    let now_ns = clock::monotonic_ns();
+    let started_ns = state.started_ns.unwrap_or_else(|| {
+        let started_ns = now_ns.saturating_sub(TICK.as_nanos() as u64);
+        state.deadline_ns = state.deadline_of(&meter, started_ns);
+        state.started_ns = Some(started_ns);
+        started_ns
+    });
+    if clock::accounts() {
+        meter.charge(Resource::Cpu, clock::account())?;
+    } else {
+        meter.measure(Resource::Cpu, now_ns.saturating_sub(started_ns))?;
+    }
     if let Some(stop) = meter.stopped() {
         return Err(stop.into());
     }
-    if clock::monotonic_ns() > state.deadline_ns {
+    if state.cancel.as_ref().is_some_and(Cancel::is_cancelled) {
+        return Err(Cancelled.into());
+    }
+    if now_ns > state.deadline_ns {
         return Err(meter.stop(Resource::Wall).into());
     }
     // Another call may have had most of the tick, and one that gives way by itself is not long, whatever it takes in all.
     let long = clock::run_ns() >= LONG_RUN_NS;
     Ok(match state.ticks {
-        Ticks::Yield if !long => UpdateDeadline::Continue(1),
+        Ticks::Yield if !long => Next::Continue,
         Ticks::Yield => {
             ticked();
-            UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
+            Next::GiveWay
         }
-        Ticks::Continue => UpdateDeadline::Continue(1),
+        Ticks::Continue => Next::Continue,
     })
 }
 

@@ -1,8 +1,10 @@
-//! The watchdog: one thread that is not tokio's, which moves the epoch of every engine on while calls run.
+//! The watchdog: one thread that is not tokio's, which interrupts guests while calls run.
 //!
-//! Guest code compares the epoch at loop back-edges and function entries, so a tick is all that deadlines cost. A runtime's
-//! own timer would not do: a guest that never yields freezes it.
+//! It interrupts the threads that run guests by a signal (`interrupt.rs`), and moves the epoch of every engine on, which the
+//! code of those guests looks at that are not interrupted so. A runtime's own timer would not do: a guest that never yields
+//! freezes it.
 
+use crate::interrupt;
 use std::{
     sync::{
         Arc, Mutex, Weak,
@@ -13,7 +15,7 @@ use std::{
 };
 use wasmtime::EngineWeak;
 
-/// How often the epoch moves while calls run. Deadlines are checked this often.
+/// How often guests are interrupted. Deadlines are checked this often, and by a signal at most once more often.
 pub const TICK: Duration = Duration::from_millis(1);
 /// Ticks without a call until the thread sleeps.
 const IDLE_TICKS: u32 = 200;
@@ -32,6 +34,9 @@ struct Shared {
 
 /// Keeps the epoch moving while it lives.
 pub(crate) struct Ticking(Arc<Shared>);
+
+/// The same for a call that ends before the ticker does.
+pub(crate) struct TickingHere<'a>(&'a Shared);
 
 impl Ticker {
     /// Starts the thread.
@@ -55,11 +60,21 @@ impl Ticker {
 
     /// Notes that a call runs.
     pub(crate) fn enter(&self) -> Ticking {
+        self.wake();
+        Ticking(self.shared.clone())
+    }
+
+    /// Notes that a call runs here.
+    pub(crate) fn enter_here(&self) -> TickingHere<'_> {
+        self.wake();
+        TickingHere(&self.shared)
+    }
+
+    fn wake(&self) {
         self.shared.running.fetch_add(1, SeqCst);
         if self.shared.asleep.load(SeqCst) {
             self.thread.unpark();
         }
-        Ticking(self.shared.clone())
     }
 }
 
@@ -70,6 +85,12 @@ impl Drop for Ticker {
 }
 
 impl Drop for Ticking {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, SeqCst);
+    }
+}
+
+impl Drop for TickingHere<'_> {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, SeqCst);
     }
@@ -92,6 +113,7 @@ fn tick(shared: &Weak<Shared>) {
         }
         thread::sleep(TICK);
         let Some(shared) = shared.upgrade() else { return };
+        interrupt::tick_threads();
         shared.engines().retain(|engine| engine.upgrade().map(|engine| engine.increment_epoch()).is_some());
         idle = if shared.running.load(SeqCst) == 0 { idle + 1 } else { 0 };
     }

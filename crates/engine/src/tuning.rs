@@ -3,7 +3,7 @@
 //! Exact fuel slows compute-bound guests, concurrency support slows every start, and garbage collection widens what a guest
 //! can attack: each is on only for guests that ask for it.
 
-use crate::fuel;
+use crate::{fuel, interrupt};
 use serde::{Deserialize, Serialize};
 use std::{fs, path::Path};
 use wasmtime::{
@@ -60,6 +60,11 @@ impl Tuning {
         !self.concurrency && !self.gc
     }
 
+    /// Whether guests are interrupted by signals; otherwise their code looks at the epoch.
+    pub(crate) fn interrupted(self) -> bool {
+        interrupt::POSSIBLE && !self.concurrency && !self.gc
+    }
+
     /// Builds an engine that can compile and run.
     pub(crate) fn engine(self, allocation: Allocation) -> Result<wasmtime::Engine> {
         let mut config = self.config();
@@ -84,7 +89,7 @@ impl Tuning {
         config
             .strategy(Strategy::Cranelift)
             .cranelift_opt_level(OptLevel::Speed)
-            .epoch_interruption(true)
+            .epoch_interruption(!self.interrupted())
             .consume_fuel(self.fuel)
             .operator_cost(fuel::costs())
             .concurrency_support(self.concurrency)
@@ -107,8 +112,8 @@ impl Tuning {
 
 fn pool(slots: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
-    // A usual component has four core instances, one or two memories and a few tables.
-    pool.total_core_instances(slots.saturating_mul(8))
+    // A usual component has four core instances, one or two memories and a few tables; and each sandbox has its ticker.
+    pool.total_core_instances(slots.saturating_mul(9))
         .total_component_instances(slots)
         .total_memories(slots.saturating_mul(2))
         .total_tables(slots.saturating_mul(8))

@@ -6,8 +6,7 @@ use sandbar_call::{
     Body, Call, CallId, Denial, Event, GrantKind, Limits, Origin, Outcome, Receipt, Reply, Resource, Run, Settle, Stdio,
 };
 use sandbar_engine::{
-    Allocation, Binding, Compiler, Engine, EngineConfig, EntryChoice, Fuel, Guest, LoadError, Log, LogRecord, Policy,
-    PoolLimits,
+    Allocation, Binding, Compiler, Engine, EngineConfig, EntryChoice, Guest, LoadError, Log, LogRecord,
 };
 use sandbar_grants::{Grants, Volumes};
 use std::{
@@ -47,14 +46,7 @@ impl World {
         }
         let grants = grants.admit(&self.base, &|_| None, &Volumes::default()).unwrap();
         let config = EngineConfig { allocation: Allocation::OnDemand, cache: None, compiler: Compiler::InProcess };
-        let binding = Binding {
-            grants: Arc::new(grants),
-            limits: self.limits.clone(),
-            fuel: Fuel::WhereLimited,
-            policy: Policy::Fresh,
-            pool: PoolLimits::default(),
-            log: Arc::new(Silent),
-        };
+        let binding = Binding { grants: Arc::new(grants), ..Binding::new(self.limits.clone(), Arc::new(Silent)) };
         Engine::new(config).unwrap().bind(guest, binding)
     }
 

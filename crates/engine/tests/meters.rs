@@ -8,6 +8,8 @@
 mod amounts;
 #[path = "meters/endings.rs"]
 mod endings;
+#[path = "meters/interrupt.rs"]
+mod interrupt;
 #[path = "meters/lane.rs"]
 mod lane;
 #[path = "meters/limits.rs"]

@@ -53,7 +53,7 @@ impl Grants {
             GrantKind::Tcp => self.tcp.add(entry).map_err(form)?,
             GrantKind::Udp => self.udp.add(entry).map_err(form)?,
             GrantKind::Lookup => self.lookup.add(entry).map_err(form)?,
-            GrantKind::Stdio => return Err(GrantError::NotAnOption { grant }),
+            GrantKind::Stdio | GrantKind::Functions => return Err(GrantError::NotAnOption { grant }),
         }
         Ok(())
     }

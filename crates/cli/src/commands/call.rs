@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use sandbar_call::{
     Arguments, Body, Call, CallId, Event, Notation, Origin, Outcome, Receipt, Reply, Run, Settle, Shape,
 };
-use sandbar_engine::{Allocation, Binding, Engine, Entry, EntryChoice, Fuel, Guest, Policy, PoolLimits};
+use sandbar_engine::{Allocation, Binding, Engine, Entry, EntryChoice, Guest};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     low_level::pipe,
@@ -56,7 +56,7 @@ pub(crate) fn run(call: CallCommand, console: &Console) -> Result<ExitCode, Fail
             Arguments::Texts { texts: call.args, result: if console.json { Notation::Json } else { Notation::Wave } }
         }
     };
-    let event = Event::Export { name: Some(call.export.into()), arguments };
+    let event = Event::Export { arguments, context: None };
     let Delivered { reply, receipt, outcome } = deliver(&entry, "call", event, console)?;
     let mut stdout = io::stdout().lock();
     let written = match reply {
@@ -80,14 +80,8 @@ pub(crate) fn bind(
     choice: EntryChoice,
     console: &Console,
 ) -> Result<Entry, Failure> {
-    let binding = Binding {
-        grants: terms.grants.admit()?,
-        limits: terms.limits.for_one_call(),
-        fuel: Fuel::WhereLimited,
-        policy: Policy::Fresh,
-        pool: PoolLimits::default(),
-        log: Arc::new(CallLog(console.clone())),
-    };
+    let log = Arc::new(CallLog(console.clone()));
+    let binding = Binding { grants: terms.grants.admit()?, ..Binding::new(terms.limits.for_one_call(), log) };
     let program = engine.bind(guest, binding);
     program.and_then(|program| program.entry(guest, choice)).map_err(|error| Failure::load(guest.name(), &error))
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 use clap::Args;
 use sandbar_app::{App, AppError, LOOK, Notice, Notices, Watch, manifest::Manifest};
-use sandbar_engine::Allocation;
+use sandbar_engine::{Allocation, Cache};
 use sandbar_triggers::http::Route;
 use serde_json::json;
 use signal_hook::{
@@ -119,7 +119,7 @@ impl Up {
 #[cfg(target_os = "linux")]
 fn confine(manifest: &Manifest, console: &Console) -> Result<(), Failure> {
     use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt};
-    let cache = host::cache_folder();
+    let cache = Cache::of_user().map(|cache| cache.folder);
     for folder in cache.iter().chain(&manifest.receipts.path.as_deref().and_then(Path::parent).map(Path::to_path_buf)) {
         // What is not there can't be named to the kernel. Who needs it says what is wrong.
         let _ = DirBuilder::new().recursive(true).mode(0o700).create(folder);

@@ -29,10 +29,14 @@ pub struct Import {
 /// The names under which modules import WASI 0.1.
 pub(super) const WASI_MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
 
+/// The name under which plugins of Extism import what their kit needs.
+pub(crate) const EXTISM_MODULE: &str = "extism:host/env";
+
 const ALWAYS: &str = "always there";
 const REFUSED: &str = "refused without its grant";
 const EMPTY: &str = "empty without its grant";
 const COARSE: &str = "coarse without its grant";
+const EMPTY_CONFIG: &str = "what its host configured";
 const EVENT: &str = "the event's own";
 const UNKNOWN: &str = "unknown";
 const NO_VERSION: &str = "unknown version";
@@ -113,6 +117,42 @@ const WASI_01_NAMES: &[&str] = &[
     "sock_shutdown",
 ];
 
+/// The functions that plugins of Extism import.
+const EXTISM: &[(&str, Provided)] = &[
+    ("alloc", (&[], ALWAYS)),
+    ("config_get", (&[], EMPTY_CONFIG)),
+    ("error_get", (&[], ALWAYS)),
+    ("error_set", (&[GrantKind::Stdio], EVENT)),
+    ("free", (&[], ALWAYS)),
+    ("get_log_level", (&[], ALWAYS)),
+    ("http_headers", (&[], ALWAYS)),
+    ("http_request", (&[GrantKind::Http], REFUSED)),
+    ("http_status_code", (&[], ALWAYS)),
+    ("input_length", (&[GrantKind::Stdio], EVENT)),
+    ("input_load_u64", (&[GrantKind::Stdio], EVENT)),
+    ("input_load_u8", (&[GrantKind::Stdio], EVENT)),
+    ("input_offset", (&[GrantKind::Stdio], EVENT)),
+    ("input_set", (&[], ALWAYS)),
+    ("length", (&[], ALWAYS)),
+    ("length_unsafe", (&[], ALWAYS)),
+    ("load_u64", (&[], ALWAYS)),
+    ("load_u8", (&[], ALWAYS)),
+    ("log_debug", (&[GrantKind::Stdio], EVENT)),
+    ("log_error", (&[GrantKind::Stdio], EVENT)),
+    ("log_info", (&[GrantKind::Stdio], EVENT)),
+    ("log_trace", (&[GrantKind::Stdio], EVENT)),
+    ("log_warn", (&[GrantKind::Stdio], EVENT)),
+    ("memory_bytes", (&[], ALWAYS)),
+    ("output_length", (&[GrantKind::Stdio], EVENT)),
+    ("output_offset", (&[GrantKind::Stdio], EVENT)),
+    ("output_set", (&[GrantKind::Stdio], EVENT)),
+    ("reset", (&[], ALWAYS)),
+    ("store_u64", (&[], ALWAYS)),
+    ("store_u8", (&[], ALWAYS)),
+    ("var_get", (&[], ALWAYS)),
+    ("var_set", (&[], ALWAYS)),
+];
+
 /// The interfaces of WASI 0.2.
 const WASI_02: &[(&str, Provided)] = &[
     ("cli/environment", (&[GrantKind::Args, GrantKind::Env], EMPTY)),
@@ -191,6 +231,24 @@ pub(super) fn list(scan: &Scan<'_>, types: &TypesRef<'_>) -> (Vec<Import>, u64) 
     }
 }
 
+/// What a guest speaks that spoke this so far, where a module at this depth of it imports from a module of this name.
+pub(super) fn dialect_by_import(so_far: Dialect, module: &str, depth: usize) -> Dialect {
+    match so_far {
+        so_far if depth != 1 => so_far,
+        _ if module == EXTISM_MODULE => Dialect::Extism,
+        Dialect::Core if WASI_MODULES.contains(&module) => Dialect::Wasi01,
+        so_far => so_far,
+    }
+}
+
+/// What a module speaks that spoke this so far and exports this.
+pub(super) fn dialect_by_export(so_far: Dialect, name: &str) -> Dialect {
+    match (so_far, name) {
+        (Dialect::Core, "_start" | "_initialize") => Dialect::Wasi01,
+        (so_far, _) => so_far,
+    }
+}
+
 /// An interface of WASI 0.2 or 0.3.
 pub(super) struct Wasi<'a> {
     /// Package and name, such as `io/poll`.
@@ -222,6 +280,10 @@ fn of(module: Option<&str>, name: &str, ty: String, provided: Result<Provided, &
 }
 
 fn core_import(module: &str, name: &str) -> Result<Provided, &'static str> {
+    if module == EXTISM_MODULE {
+        let found = EXTISM.iter().find(|(function, _)| *function == name);
+        return found.map(|(_, provided)| *provided).ok_or(UNKNOWN);
+    }
     if !WASI_MODULES.contains(&module) || !WASI_01_NAMES.contains(&name) {
         return Err(UNKNOWN);
     }

@@ -77,8 +77,8 @@ pub(super) struct Scan<'a> {
     pub(super) imports: Vec<&'a str>,
     /// The names of a component's own exports; a module's are in its types.
     pub(super) exports: Vec<(&'a str, ComponentExternalKind)>,
-    /// Whether a module imports WASI 0.1 or exports one of its entries.
-    pub(super) wasi_module: bool,
+    /// WASI 0.1 where a module imports it or exports one of its entries, Extism where it imports that.
+    pub(super) module_dialect: Dialect,
     /// Whether a name that it exports is one of those that are appended to guests.
     pub(super) reserved: bool,
     pub(super) producers: Vec<Producer>,
@@ -139,8 +139,7 @@ impl<'a> Scan<'a> {
     /// that has all it uses.
     pub(super) fn dialect(&self) -> Dialect {
         match self.kind {
-            Kind::Core if self.wasi_module => Dialect::Wasi01,
-            Kind::Core => Dialect::Core,
+            Kind::Core => self.module_dialect,
             Kind::Component if self.needs.concurrency => Dialect::Wasi03,
             Kind::Component => Dialect::Wasi02,
         }
@@ -167,7 +166,7 @@ impl<'a> Scan<'a> {
             core_instances: u32::from(kind == Kind::Core),
             imports: Vec::new(),
             exports: Vec::new(),
-            wasi_module: false,
+            module_dialect: Dialect::Core,
             reserved: false,
             producers: Vec::new(),
             sections_read: 0,
@@ -204,7 +203,7 @@ impl<'a> Scan<'a> {
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
                     let import = import?;
-                    self.wasi_module |= depth == 1 && imports::WASI_MODULES.contains(&import.module);
+                    self.module_dialect = imports::dialect_by_import(self.module_dialect, import.module, depth);
                     self.import(import.ty, module);
                 }
             }
@@ -237,7 +236,7 @@ impl<'a> Scan<'a> {
             Payload::ExportSection(section) if depth == 1 => {
                 for export in section {
                     let name = export?.name;
-                    self.wasi_module |= matches!(name, "_start" | "_initialize");
+                    self.module_dialect = imports::dialect_by_export(self.module_dialect, name);
                     self.reserved |= name.starts_with(RESERVED);
                 }
             }

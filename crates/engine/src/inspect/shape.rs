@@ -5,7 +5,7 @@
 //! | a component: `wasi:http/incoming-handler@0.2.N`, `wasi:http/handler@0.3.N` | `http` |
 //! | a component: `wasi:cli/run@0.2.N` or `@0.3.N` | `command` |
 //! | a module: `_start` without parameters and results | `command` |
-//! | a WASI module: a function without parameters that gives nothing or an `i32` | `function` |
+//! | a WASI module, or a plugin of Extism: a function without parameters that gives nothing or an `i32` | `function` |
 //! | any other function: over numbers in a module, not a resource's own in a component | `typed` |
 //!
 //! A *WASI module* imports WASI 0.1 or exports `_start` or `_initialize`. Only there may a function without parameters
@@ -20,7 +20,7 @@
 //! itself.
 
 use super::{CANDIDATES_MAX, Kind, NAME_BYTES_MAX, imports, scan::Scan, types};
-use sandbar_call::Shape;
+use sandbar_call::{Dialect, Shape};
 use serde::Serialize;
 use std::fmt;
 use wasmparser::{ComponentExternalKind, ValType, types::TypesRef};
@@ -175,9 +175,7 @@ pub(super) fn candidates(scan: &Scan<'_>, types: Option<&TypesRef<'_>>) -> Vec<C
 pub(super) fn entry(name: &str) -> Option<Shape> {
     let wasi = imports::wasi(name)?;
     match (wasi.interface, wasi.dialect) {
-        ("http/incoming-handler", sandbar_call::Dialect::Wasi02) | ("http/handler", sandbar_call::Dialect::Wasi03) => {
-            Some(Shape::Http)
-        }
+        ("http/incoming-handler", Dialect::Wasi02) | ("http/handler", Dialect::Wasi03) => Some(Shape::Http),
         ("cli/run", _) => Some(Shape::Command),
         _ => None,
     }
@@ -204,7 +202,7 @@ fn of_module(scan: &Scan<'_>, types: Option<&TypesRef<'_>>) -> Vec<Candidate> {
         if is_toolchain(name) || !params.iter().chain(results).all(is_number) {
             continue;
         }
-        match (params.is_empty() && matches!(results, [] | [ValType::I32]), scan.wasi_module) {
+        match (params.is_empty() && matches!(results, [] | [ValType::I32]), scan.module_dialect != Dialect::Core) {
             (true, true) => {
                 found.add(
                     Shape::Function,

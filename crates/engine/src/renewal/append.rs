@@ -17,6 +17,7 @@ mod section;
 mod tests;
 
 use super::Moves;
+pub(crate) use section::{End, entries};
 
 /// Sets the mutable globals of a module.
 pub(super) const RESTORE: &str = "sandbar-restore";

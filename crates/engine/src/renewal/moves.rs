@@ -14,7 +14,7 @@ struct Move {
 
 impl Moves {
     /// Notes that what was at an offset is now at another.
-    pub(super) fn note(&mut self, before: usize, now: usize) {
+    pub(crate) fn note(&mut self, before: usize, now: usize) {
         let (Ok(from), Ok(by)) = (u32::try_from(now), u32::try_from(now.saturating_sub(before))) else { return };
         if self.0.last().map_or(0, |last| last.by) != by {
             self.0.push(Move { from, by });
@@ -22,7 +22,7 @@ impl Moves {
     }
 
     /// Takes over the moves within a part of the file.
-    pub(super) fn note_all(&mut self, part: &Moves, before: usize, now: usize) {
+    pub(crate) fn note_all(&mut self, part: &Moves, before: usize, now: usize) {
         self.note(before, now);
         for step in &part.0 {
             let at = now + step.from as usize;

@@ -2,6 +2,8 @@
 
 use super::Target;
 use crate::{
+    Answer, Held, HeldCall,
+    dialect::extism,
     entry::{AsyncCall, Ended, Inner, Work},
     program::{Program, Streams},
     sandbox::Sandbox,
@@ -9,13 +11,17 @@ use crate::{
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
+use http_body_util::{BodyExt, Limited};
 use sandbar_call::{Body, Outcome, Reply};
 use std::sync::Arc;
-use wasmtime::{Func, Result, bail, format_err};
+use wasmtime::{AsContextMut, Error, Func, Result, bail, format_err};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
+/// The most bytes that come as the input of a plugin of Extism from a stream.
+const INPUT_BYTES_MAX: usize = 256 << 20;
 
 /// Answers a request: its body on stdin, and 200 with what came on stdout.
 pub(crate) async fn answer_http(entry: Arc<Inner>, work: Work, request: Request<Body>) -> Reply {
@@ -33,6 +39,16 @@ pub(crate) async fn answer_http(entry: Arc<Inner>, work: Work, request: Request<
 /// Answers with what came on stdout.
 pub(crate) async fn answer(entry: Arc<Inner>, work: Work, input: Body) -> Reply {
     call(&entry, work, input).await.map_or_else(|reply| reply, |output| Reply::Output(output.into()))
+}
+
+/// Answers in a sandbox that is held.
+pub(super) async fn held(
+    held: &mut Held,
+    entry: &Arc<Inner>,
+    input: Body,
+    call: HeldCall,
+) -> std::result::Result<Answer, Outcome> {
+    held.drive(FunctionCall { entry: entry.clone(), input }, call).await.map(Answer::Output)
 }
 
 async fn call(entry: &Arc<Inner>, mut work: Work, input: Body) -> std::result::Result<Bytes, Reply> {
@@ -61,21 +77,47 @@ struct FunctionCall {
 
 impl AsyncCall<Bytes> for FunctionCall {
     async fn call(self, _: &Program, sandbox: &mut Sandbox) -> Result<Ended<Bytes>> {
+        if sandbox.store.data().extism.is_some() {
+            return self.call_extism(sandbox).await;
+        }
         let state = sandbox.store.data();
         state.stdin.turn(self.input);
         state.stdout.turn(Read::AtTheEnd);
         let function = core_function(&self.entry.target, sandbox)?;
-        let code = if let Ok(function) = function.typed::<(), i32>(&sandbox.store) {
-            function.call_async(&mut sandbox.store, ()).await?
-        } else {
-            function.typed::<(), ()>(&sandbox.store)?.call_async(&mut sandbox.store, ()).await?;
-            0
-        };
+        let code = code_of(function, sandbox).await?;
         Ok(match code {
             0 => Ended::done(sandbox.store.data().stdout.take_all()),
             code => Ended::with(Outcome::Failed { code: Some(code), message: format!("returned {code}") }),
         })
     }
+}
+
+impl FunctionCall {
+    /// Calls a function of a plugin of Extism: input, output and error are blocks of its memory.
+    async fn call_extism(self, sandbox: &mut Sandbox) -> Result<Ended<Bytes>> {
+        let function = core_function(&self.entry.target, sandbox)?;
+        let input = match self.input {
+            Body::Whole(bytes) => bytes,
+            body => Limited::new(body, INPUT_BYTES_MAX).collect().await.map_err(Error::from_boxed)?.to_bytes(),
+        };
+        extism::begin(&mut sandbox.store.as_context_mut(), &input)?;
+        let code = code_of(function, sandbox).await?;
+        let store = sandbox.store.as_context_mut();
+        match (code, extism::error(&store)?) {
+            (0, None) => Ok(Ended::done(extism::output(&store)?.into())),
+            (code, Some(message)) => Ok(Ended::with(Outcome::Failed { code: Some(code), message })),
+            (code, None) => Ok(Ended::with(Outcome::Failed { code: Some(code), message: format!("returned {code}") })),
+        }
+    }
+}
+
+/// Calls a function, and gives what it returned: zero where that is nothing.
+async fn code_of(function: Func, sandbox: &mut Sandbox) -> Result<i32> {
+    if let Ok(function) = function.typed::<(), i32>(&sandbox.store) {
+        return function.call_async(&mut sandbox.store, ()).await;
+    }
+    function.typed::<(), ()>(&sandbox.store)?.call_async(&mut sandbox.store, ()).await?;
+    Ok(0)
 }
 
 /// The core function that a target names, in a sandbox.

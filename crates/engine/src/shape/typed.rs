@@ -2,6 +2,7 @@
 
 use super::{Target, function::core_function};
 use crate::{
+    Answer, Held, HeldCall,
     entry::{AsyncCall, Ended, Inner, Work},
     program::{Program, Streams},
     sandbox::Sandbox,
@@ -47,6 +48,20 @@ pub(crate) async fn answer_json(entry: Arc<Inner>, work: Work, arguments: Bytes)
 /// Answers with the result in the notation that is asked for.
 pub(crate) async fn answer_texts(entry: Arc<Inner>, work: Work, texts: Vec<String>, result: Notation) -> Reply {
     call(&entry, work, Texts::Each(texts, result)).await.map_or_else(|reply| reply, Reply::Value)
+}
+
+/// Answers in a sandbox that is held.
+pub(super) async fn held(
+    held: &mut Held,
+    entry: &Arc<Inner>,
+    arguments: Bytes,
+    call: HeldCall,
+) -> std::result::Result<Answer, Outcome> {
+    let result = held.drive(TypedCall { entry: entry.clone(), arguments: Texts::Json(arguments) }, call).await?;
+    match held.meter().charge(Resource::Output, result.len() as u64) {
+        Ok(()) => Ok(Answer::Value(result)),
+        Err(stop) => Err(Outcome::Stopped { limit: stop.0 }),
+    }
 }
 
 async fn call(entry: &Arc<Inner>, mut work: Work, arguments: Texts) -> std::result::Result<String, Reply> {

@@ -2,7 +2,7 @@
 
 use crate::tap::Tap;
 use bytes::Bytes;
-use sandbar_call::{CallId, GrantKind, GuestName, Resource};
+use sandbar_call::{CallId, GrantKind, GuestName, Resource, Stop};
 use std::{
     io,
     pin::Pin,
@@ -27,8 +27,12 @@ pub trait Log: Send + Sync {
 }
 
 /// How much a record matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
+    /// The finest that a guest says itself.
+    Trace,
+    /// What helps its author.
+    Debug,
     /// What the guest wrote to stderr, and hints.
     Info,
     /// A call that did not end well.
@@ -85,16 +89,38 @@ impl LogStream {
         }
     }
 
+    /// The guest whose log this is.
+    pub(crate) fn guest(&self) -> &GuestName {
+        &self.0.guest
+    }
+
+    /// Logs a line that the guest says otherwise than by stderr.
+    pub(crate) fn say(&self, level: LogLevel, message: &str) -> Result<(), Stop> {
+        self.charge(message.len())?;
+        self.report(level, message);
+        Ok(())
+    }
+
+    /// Logs a line about the current call.
+    pub(crate) fn report(&self, level: LogLevel, message: &str) {
+        let call = self.line().call;
+        let (guest, message) = (self.0.guest.clone(), escape(message));
+        self.0.to.log(LogRecord { level, guest, call, message });
+    }
+
+    fn charge(&self, bytes: usize) -> Result<(), Stop> {
+        let meter = self.0.tap.meter();
+        meter.called(GrantKind::Stdio);
+        let count = bytes as u64;
+        meter.charge(Resource::Log, count).and_then(|()| meter.charge(Resource::BytesOut, count))
+    }
+
     fn line(&self) -> MutexGuard<'_, Line> {
         self.0.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn put(&self, bytes: &[u8]) -> StreamResult<()> {
-        let meter = self.0.tap.meter();
-        meter.called(GrantKind::Stdio);
-        let count = bytes.len() as u64;
-        let charged = meter.charge(Resource::Log, count).and_then(|()| meter.charge(Resource::BytesOut, count));
-        charged.map_err(|stop| StreamError::Trap(stop.into()))?;
+        self.charge(bytes.len()).map_err(|stop| StreamError::Trap(stop.into()))?;
         let mut line = self.line();
         for &byte in bytes {
             if byte != b'\n' {

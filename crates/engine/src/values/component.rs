@@ -6,12 +6,12 @@ use super::{
     example::{example_of, shell_example_of},
     json,
     read::{Form as _, Reader, counted},
-    text::Bounded,
+    text::{Bounded, Unwritable},
     wave::{self, Wave},
     wit::type_text,
 };
 use serde_json::Value;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use wasmtime::component::{Type, Val, types::ComponentFunc};
 
 /// What a component's function takes and gives.
@@ -68,6 +68,31 @@ impl ComponentSignature {
         }
         .map_err(|error| error.of(format!("the result of `{}`", self.name), bytes_max))?;
         Ok(out.finish())
+    }
+
+    /// Its name, as messages call it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Writes what a component gives to a function of the host: a JSON array of arguments.
+    pub(crate) fn arguments_text(&self, params: &[Val], bytes_max: usize) -> Result<String, ValueError> {
+        let mut out = Bounded::new(bytes_max);
+        let mut written = || -> Result<(), Unwritable> {
+            out.write_str("[")?;
+            out.separated(",", params.iter().zip(&self.params), |out, (value, (_, ty))| json::write(out, value, ty))?;
+            Ok(out.write_str("]")?)
+        };
+        written().map_err(|error| error.of(self.all_arguments(), bytes_max))?;
+        Ok(out.finish())
+    }
+
+    /// Reads what a function of the host gives back to a component, from JSON; any JSON will do where it gives nothing.
+    pub(crate) fn result_of(&self, text: &str) -> Result<Option<Val>, ValueError> {
+        let Some(ty) = &self.result else { return Ok(None) };
+        let read = json::parse(text.as_bytes()).and_then(|value| Reader::new().read(&value, ty));
+        let hint = || example_of(ty, Notation::Json).map(|example| format!("give it as `{example}`"));
+        read.map(Some).map_err(|error| error.of(&format!("the result of `{}`", self.name), hint()))
     }
 
     /// Writes example arguments: a JSON array, or the words of a command line, quoted for a shell. `None` where a type

@@ -5,14 +5,9 @@ use sandbar_call::{
     Arguments, Call, CallId, Event, Limits, Notation, Origin, Outcome, Receipt, Reply, Resource, Run, SandboxUse, Shape,
 };
 use sandbar_engine::{
-    Allocation, Binding, Compiler, Engine, EngineConfig, Entry, EntryChoice, Fuel, Guest, Log, LogRecord, Policy,
-    PoolLimits, Program,
+    Allocation, Binding, Compiler, Engine, EngineConfig, Entry, EntryChoice, Fuel, Guest, Log, LogRecord, Program,
 };
-use sandbar_grants::{Grants, Volumes};
-use std::{
-    path::Path,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 /// Sandboxes at one time: some for each thread that tests.
 const SLOTS: u32 = 64;
@@ -32,14 +27,8 @@ impl Here {
 
     pub(crate) fn bind(&self, binary: Vec<u8>, fuel: Fuel) -> Bound {
         let guest = Guest::from_bytes("guest", binary).unwrap();
-        let binding = Binding {
-            grants: Arc::new(Grants::default().admit(Path::new("."), &|_| None, &Volumes::default()).unwrap()),
-            limits: Limits::NONE.with(Resource::Wall, 60_000_000_000),
-            fuel,
-            policy: Policy::Fresh,
-            pool: PoolLimits::default(),
-            log: Arc::new(Silent),
-        };
+        let binding =
+            Binding { fuel, ..Binding::new(Limits::NONE.with(Resource::Wall, 60_000_000_000), Arc::new(Silent)) };
         let program = self.0.bind(&guest, binding).unwrap();
         Bound { guest, program }
     }
@@ -60,7 +49,7 @@ impl Bound {
 /// Calls an export.
 pub(crate) fn call(entry: &Entry, export: &Export, arguments: &[Number]) -> Ending {
     let texts = arguments.iter().map(|number| number.text()).collect();
-    let event = Event::Export { name: None, arguments: Arguments::Texts { texts, result: Notation::Wave } };
+    let event = Event::Export { arguments: Arguments::Texts { texts, result: Notation::Wave }, context: None };
     let settled = Arc::new(Mutex::new(None));
     let keep = settled.clone();
     let receipts = Arc::new(move |receipt: Receipt| *keep.lock().unwrap() = Some(receipt));

@@ -37,7 +37,7 @@ fn later() -> (oneshot::Sender<()>, Event) {
     let (go, gone) = oneshot::channel();
     let frame = async { Ok::<_, BodyError>(Frame::data(gone.await.map_or("", |()| "now").into())) };
     let body = Body::stream(StreamBody::new(Box::pin(stream::once(frame))));
-    (go, Event::Export { name: None, arguments: Arguments::Stdin(body) })
+    (go, Event::Export { arguments: Arguments::Stdin(body), context: None })
 }
 
 fn is_busy(reply: &Reply) -> bool {
@@ -224,6 +224,7 @@ fn whoever_holds_a_sandbox_calls_it_metered() {
     let bound = world.bind(COUNTS);
     let program = bound.entry.program();
     let mut held = block_on(program.hold()).unwrap();
+    held.time_calls();
     let count = held.typed::<i32, i32>("count").unwrap();
     for expected in 1..=3 {
         assert_eq!(held.call(&count, 0).unwrap(), expected);

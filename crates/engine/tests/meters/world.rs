@@ -75,11 +75,10 @@ impl World {
         let log = Arc::new(Kept::default());
         let binding = Binding {
             grants: Arc::new(grants.admit(Path::new("."), &|_| None, &Volumes::default())?),
-            limits: self.limits.clone(),
             fuel: self.fuel,
             policy: self.policy,
             pool: self.pool,
-            log: log.clone(),
+            ..Binding::new(self.limits.clone(), log.clone())
         };
         let config = EngineConfig { allocation: self.allocation, cache: None, compiler: Compiler::InProcess };
         let engine = Engine::new(config)?;
@@ -97,6 +96,14 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
+    /// The same program by another of its exports.
+    pub(crate) fn of_export(&self, guest: impl AsRef<[u8]>, export: &str) -> Bound {
+        let guest = Guest::from_bytes("guest", guest.as_ref().to_vec()).unwrap();
+        let choice = EntryChoice { export: Some(export.into()), ..EntryChoice::default() };
+        let entry = self.entry.program().entry(&guest, choice).unwrap();
+        Bound { engine: self.engine.clone(), entry, receipts: Arc::default(), log: self.log.clone() }
+    }
+
     /// Starts a call.
     pub(crate) fn run(&self, event: Event) -> Running<'_> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -147,12 +154,12 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 /// Calls a typed export with texts.
 pub(crate) fn typed(arguments: &[&str]) -> Event {
     let texts = arguments.iter().map(ToString::to_string).collect();
-    Event::Export { name: None, arguments: Arguments::Texts { texts, result: Notation::Wave } }
+    Event::Export { arguments: Arguments::Texts { texts, result: Notation::Wave }, context: None }
 }
 
 /// Calls a function with this on stdin.
 pub(crate) fn stdin(input: &'static str) -> Event {
-    Event::Export { name: None, arguments: Arguments::Stdin(input.into()) }
+    Event::Export { arguments: Arguments::Stdin(input.into()), context: None }
 }
 
 /// Runs a command with this on stdin.

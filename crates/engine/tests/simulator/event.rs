@@ -21,7 +21,7 @@ pub(crate) fn of(arrival: &Arrival, tenant: &Tenant, canary: Canary, ports: &Por
         Ask::Steps if is_typed => typed(canary),
         Ask::Misfit if !is_typed => typed(canary),
         Ask::Steps if matches!(tenant.versions[0], Guest::Steps(Steps { form: Form::Function, .. })) => {
-            Event::Export { name: None, arguments: Arguments::Stdin(input()) }
+            Event::Export { arguments: Arguments::Stdin(input()), context: None }
         }
         Ask::Steps | Ask::Misfit | Ask::Hold(_) => command(vec!["guest".into()], input()),
         Ask::StepsByHttp => request("/", canary, input()),
@@ -33,7 +33,7 @@ pub(crate) fn of(arrival: &Arrival, tenant: &Tenant, canary: Canary, ports: &Por
 
 fn typed(canary: Canary) -> Event {
     let texts = canary.numbers().map(|number| number.to_string()).to_vec();
-    Event::Export { name: None, arguments: Arguments::Texts { texts, result: Notation::Wave } }
+    Event::Export { arguments: Arguments::Texts { texts, result: Notation::Wave }, context: None }
 }
 
 fn command(args: Vec<String>, input: Body) -> Event {

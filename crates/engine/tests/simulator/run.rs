@@ -216,11 +216,10 @@ impl Stage {
         let limits = tenant.limits.iter().fold(Limits::NONE, |limits, (resource, most)| limits.with(*resource, *most));
         let binding = Binding {
             grants: Arc::new(self.grants(at, tenant)?.admit(Path::new("/"), &|_| None, &self.volumes)?),
-            limits,
             fuel: tenant.fuel,
             policy: tenant.policy,
             pool: tenant.pool,
-            log: self.log.clone(),
+            ..Binding::new(limits, self.log.clone())
         };
         self.engine.bind(&guest, binding)?.entry(&guest, EntryChoice::default())
     }

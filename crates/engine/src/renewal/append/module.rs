@@ -1,6 +1,9 @@
 //! What is appended to a module.
 
-use super::{MEMORY, Moves, RESTORE, section::End};
+use super::{
+    MEMORY, Moves, RESTORE,
+    section::{End, entries},
+};
 use std::{borrow::Cow, ops::Range};
 use wasm_encoder::{CodeSection, Encode, ExportKind, ExportSection, Function, Module, TypeSection};
 use wasmparser::{BinaryReader, FunctionBody, Operator, Parser, Payload, TypeRef};
@@ -166,17 +169,6 @@ fn leaves_no_trace(body: &FunctionBody<'_>) -> Option<()> {
         }
     }
     Some(())
-}
-
-/// A section's entries without their count.
-fn entries(section: &impl Encode) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    section.encode(&mut bytes);
-    // The section's length, then the number of its entries: one byte each, being short.
-    let mut reader = BinaryReader::new(&bytes, 0);
-    let _ = reader.read_var_u32().and_then(|_| reader.read_var_u32());
-    let start = reader.original_position();
-    bytes.split_off(start)
 }
 
 fn encoded(number: u32) -> (u32, Vec<u8>) {

@@ -2,23 +2,24 @@
 
 use std::ops::Range;
 use wasm_encoder::{ComponentSection, Encode};
+use wasmparser::BinaryReader;
 
 /// Its length is written in at least as many bytes as the guest's author took: so nothing ever moves towards the beginning.
-pub(super) struct Section<'a> {
+pub(crate) struct Section<'a> {
     id: u8,
     data: &'a [u8],
     length_bytes: usize,
 }
 
 /// Where the section before ends.
-pub(super) struct End(usize);
+pub(crate) struct End(usize);
 
 impl End {
     /// Where the header of a module or a component ends.
-    pub(super) const OF_HEADER: End = End(8);
+    pub(crate) const OF_HEADER: End = End(8);
 
     /// Goes on to the next section, and gives it with other data.
-    pub(super) fn next<'a>(&mut self, id: u8, range: &Range<usize>, data: &'a [u8]) -> Section<'a> {
+    pub(crate) fn next<'a>(&mut self, id: u8, range: &Range<usize>, data: &'a [u8]) -> Section<'a> {
         let header_bytes = range.start.saturating_sub(self.0);
         self.0 = range.end;
         Section { id, data, length_bytes: header_bytes.saturating_sub(1) }
@@ -53,4 +54,15 @@ impl ComponentSection for Section<'_> {
     fn id(&self) -> u8 {
         self.id
     }
+}
+
+/// A section's entries without their count.
+pub(crate) fn entries(section: &impl Encode) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    section.encode(&mut bytes);
+    // The section's length, then the number of its entries: one byte each, being short.
+    let mut reader = BinaryReader::new(&bytes, 0);
+    let _ = reader.read_var_u32().and_then(|_| reader.read_var_u32());
+    let start = reader.original_position();
+    bytes.split_off(start)
 }

@@ -1,5 +1,4 @@
 use super::*;
-use std::fmt::Write as _;
 use wasmtime::{
     Config, Engine,
     component::{Component, types::ComponentItem, wasm_wave},

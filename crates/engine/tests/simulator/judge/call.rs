@@ -33,7 +33,7 @@ pub(super) fn faults(run: &Run<'_>, called: &Called, receipt: &Receipt) -> Vec<S
     });
     if let (Told::Answer { status, .. }, Ask::Http(ask)) = (&called.told, &arrival.ask) {
         let meant = meant_status(tenant, ask);
-        expect(*status == meant, &|| format!("answered {status}, expected {meant}: {ask:?}"));
+        expect(*status == meant, &|| format!("answered {status}, expected {meant}: {ask:?}, {}", brief(&called.told)));
     }
     if ending == Some(Ending::Busy) {
         expect(was_busy(run, called), &|| "was refused as busy when there was room".into());
@@ -70,6 +70,8 @@ fn had_sandbox(receipt: &Receipt) -> bool {
 fn meant_status(tenant: &Tenant, ask: &HttpAsk) -> u16 {
     match *ask {
         HttpAsk::Status(code) => code,
+        // It may get to say so before it is stopped.
+        HttpAsk::Fetch(..) if tenant.limit(Resource::Connections) == Some(0) => 502,
         HttpAsk::Fetch(host, manner) => match (tenant.grants.http.contains(&(host, manner)), manner) {
             (true, Manner::Redirects) if host.leads_there() => 302,
             (true, Manner::CutsOff) if host.leads_there() => 200,
@@ -244,6 +246,7 @@ fn uses(plan: &Plan, tenant: &Tenant, called: &Called, receipt: &Receipt) -> Vec
             }
             GrantKind::Tcp => tcp == Some(false),
             GrantKind::Lookup => matches!(ask, Ask::Cli(CliAsk::Lookup(host)) if !granted.lookup.contains(host)),
+            GrantKind::Functions => false,
             GrantKind::Random => !granted.random,
             GrantKind::Dir => true,
             GrantKind::Args | GrantKind::Env | GrantKind::Stdio | GrantKind::Clock | GrantKind::Udp => false,

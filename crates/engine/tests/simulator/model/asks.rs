@@ -13,6 +13,8 @@ type Bytes = (u64, u64);
 
 /// Bytes that a short message has at most.
 const MESSAGE_BYTES: u64 = 400;
+/// What the guest says to a TCP peer.
+const PING_BYTES: u64 = 5;
 
 pub(super) fn http(tenant: &Tenant, ask: &HttpAsk, input: Input) -> Vec<Ending> {
     let mut may = May::of(tenant);
@@ -118,6 +120,10 @@ pub(super) fn cli(tenant: &Tenant, ask: &CliAsk, input: Input) -> Vec<Ending> {
             if tenant.limit(Resource::Connections) == Some(0) {
                 may.end(Ending::Stopped(Resource::Connections));
                 return may.failing();
+            }
+            // The guest says something first, also to a peer that never answers.
+            if tenant.limit(Resource::BytesOut).is_some_and(|most| most < PING_BYTES) {
+                may.end(Ending::Stopped(Resource::BytesOut));
             }
             if manner.ends() {
                 may.take(0, 8_192);

@@ -1,0 +1,116 @@
+//! A plugin made with Extism's kit runs as it is.
+
+use crate::world::{POLICIES, host};
+use sandbar_embed::{GrantKind, HostCall, LogLevel, Outcome, PluginBuilder, Policy, Resource};
+use serde_json::json;
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+fn guest() -> PluginBuilder {
+    host().plugin(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guests/target/sandbar/extism.wasm"))
+}
+
+/// The plugin, with a function that all of it needs to be linked.
+fn plugin() -> PluginBuilder {
+    guest().function("extism:host/user", "greeting", |_: &mut HostCall<'_>, (name,): (i64,)| name)
+}
+
+#[test]
+fn input_output_and_variables() {
+    for policy in POLICIES {
+        let plugin = plugin().policy(policy).load().unwrap();
+        let counted = |text: &str| plugin.call_bytes("count_vowels", text.as_bytes().to_vec()).unwrap();
+        assert_eq!(counted("hello world"), r#"{"count":3,"total":3}"#);
+        let total = if policy == (Policy::Fresh { sandboxes_max: 4 }) { 2 } else { 5 };
+        assert_eq!(counted("again"), format!(r#"{{"count":3,"total":{}}}"#, total + 1), "{policy:?}");
+        for length in [0, 1, 7, 8, 9, 1_000, 65_536, 3 << 20] {
+            let sent: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            assert_eq!(plugin.call_bytes("echo", sent.clone()).unwrap(), sent, "{length} bytes");
+        }
+    }
+}
+
+#[test]
+fn configuration_errors_and_the_log() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let keep = heard.clone();
+    let log = move |record: sandbar_embed::LogRecord| keep.lock().unwrap().push((record.level, record.message));
+    let plugin = plugin().config("color", "red").log(log).load().unwrap();
+    assert_eq!(plugin.call_bytes("configured", "color").unwrap(), "red");
+    assert_eq!(plugin.call_bytes("configured", "size").unwrap(), "nothing");
+    let error = plugin.call::<()>("fail", &json!({"name": "Ada"})).unwrap_err();
+    assert_eq!(error.outcome, Outcome::Failed { code: Some(7), message: "no such thing: Ada".into() });
+    assert_eq!(plugin.call_bytes("configured", "color").unwrap(), "red", "it goes on");
+    plugin.call_bytes("logs", "me").unwrap();
+    let heard = heard.lock().unwrap();
+    for (level, message) in [(LogLevel::Trace, "trace me"), (LogLevel::Info, "info me"), (LogLevel::Warn, "error me")] {
+        assert!(heard.iter().any(|(of, said)| *of == level && said.contains(message)), "{heard:?}");
+    }
+}
+
+#[test]
+fn blocks_are_taken_freed_and_taken_again() {
+    let plugin = plugin().limit(Resource::Memory, 4 << 20).load().unwrap();
+    for _ in 0..20 {
+        assert_eq!(plugin.call_bytes("blocks", "5000").unwrap(), "0 kept");
+    }
+}
+
+#[test]
+fn limits_hold() {
+    let stopped = |limit| Outcome::Stopped { limit };
+    let plugin = plugin().limit(Resource::Memory, 16 << 20).within(Duration::from_millis(500)).load().unwrap();
+    let error = plugin.call_bytes("echo", vec![1; 32 << 20]).unwrap_err();
+    assert_eq!(error.outcome, stopped(Resource::Memory));
+    assert_eq!(plugin.call_bytes("spin", "").unwrap_err().outcome, stopped(Resource::Wall));
+    let error = plugin.call_bytes("keep", "2000000").unwrap_err();
+    assert!(error.to_string().contains("the plugin's variables have at most"), "{error}");
+    assert_eq!(plugin.call_bytes("echo", "still here").unwrap(), "still here");
+}
+
+#[test]
+fn requests_by_the_grant_and_no_others() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", server.local_addr().unwrap());
+    let url = format!("{origin}/there");
+    let serving = std::thread::spawn(move || {
+        use std::io::{BufRead, BufReader, Read, Write};
+        let (stream, _) = server.accept().unwrap();
+        let mut reader = BufReader::new(&stream);
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            reader.read_until(b'\n', &mut head).unwrap();
+        }
+        let mut body = [0; 5];
+        reader.read_exact(&mut body).unwrap();
+        let answer = "HTTP/1.1 201 Created\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nthere";
+        (&stream).write_all(answer.as_bytes()).unwrap();
+        (String::from_utf8(head).unwrap().to_lowercase(), body)
+    });
+    // What a plugin of Rust asks headers by is seeded.
+    let granted = plugin().grant(GrantKind::Http, &origin).grant(GrantKind::Random, "true").load().unwrap();
+    assert_eq!(granted.call_bytes("ask", url.clone()).unwrap(), "201 text/plain there");
+    let (head, body) = serving.join().unwrap();
+    assert!(head.starts_with("post /there http/1.1\r\n") && head.contains("x-from: plugin"), "{head}");
+    assert_eq!(&body, b"hello");
+
+    let error = plugin().load().unwrap().call_bytes("ask", url.clone()).unwrap_err();
+    assert!(matches!(error.outcome, Outcome::Refused { .. }), "{error}");
+    let receipt = error.receipt.unwrap();
+    assert!(receipt.denials[0].allow.contains("http = ["), "{receipt:?}");
+}
+
+#[test]
+fn functions_of_the_host_take_and_give_blocks() {
+    let greeting = |call: &mut HostCall<'_>, (name,): (i64,)| {
+        let greeting = [b"hello, ", call.block(name)?].concat();
+        call.new_block(&greeting)
+    };
+    let plugin = guest().function("extism:host/user", "greeting", greeting).load().unwrap();
+    for name in ["Ada", "Tim"] {
+        assert_eq!(plugin.call_bytes("greet", name).unwrap(), format!("hello, {name}!"));
+    }
+}

@@ -1,0 +1,27 @@
+//! Where guests are not interrupted by signals, their code has checks.
+
+use super::{HostCall, Interrupt};
+use std::{ffi::c_void, io, sync::Arc};
+
+/// Whether guests are interrupted by signals here.
+pub(crate) const POSSIBLE: bool = false;
+
+pub(crate) struct Running;
+
+pub(crate) fn run(_: &Arc<Interrupt>) -> Running {
+    Running
+}
+
+pub fn block_ticks() {}
+
+pub fn tick_threads() -> usize {
+    0
+}
+
+pub(super) fn install() -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn host_call(_: *mut c_void, _: *mut c_void) -> Option<HostCall> {
+    None
+}
