@@ -10,6 +10,7 @@ mod cli;
 mod cold;
 mod density;
 mod deployed;
+mod extism;
 mod http;
 mod inproc;
 mod instructions;

@@ -1,4 +1,5 @@
-//! The README's second command: installs and fetches what the tests need, builds the guests and runs every test.
+//! The README's second command: installs and fetches what the tests need, builds the guests and runs every test, also those of
+//! the packages for other languages, each installed into a clean place first.
 //!
 //! Nothing is skipped for a missing tool: a test that did not run is worse than one that failed.
 
@@ -30,6 +31,19 @@ struct Tool {
 const TOOLS: &[Tool] = &[
     Tool { program: "curl", package: "curl", why: "a real HTTP/1.1 client" },
     Tool { program: "nghttp", package: "nghttp2-client", why: "a real HTTP/2 client" },
+    Tool { program: "cc", package: "gcc", why: "programs in C" },
+    Tool { program: "pkg-config", package: "pkg-config", why: "how programs in C find the library" },
+    Tool { program: "valgrind", package: "valgrind", why: "what programs in C leak" },
+    Tool { program: "node", package: "nodejs", why: "the package for Node.js" },
+    Tool { program: "npm", package: "npm", why: "installing that package" },
+    Tool { program: "python3", package: "python3-venv", why: "the package for Python" },
+];
+
+/// Tests that cargo does not run: of packages for other languages. Each builds its package, installs it into a clean place, runs
+/// its tests there, and ends with a line `N passed, N failed`.
+const PACKAGES: &[(&str, &str, &str)] = &[
+    ("test the package for Node.js", "node", "packages/node/scripts/test.mjs"),
+    ("test the package for Python", "python3", "packages/python/test.py"),
 ];
 
 pub(crate) fn run(workspace: &Workspace, mut arguments: lexopt::Parser) -> Result<()> {
@@ -42,7 +56,14 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: lexopt::Parser) -> Resul
     steps.take("build tests", || step::run(cargo_test(workspace, &more).arg("--no-run")))?;
     // The programs of packages whose tests don't build them, such as the load generator.
     steps.take("build programs", || step::run(workspace.cargo("build").args(["--workspace", "--bins"])))?;
-    let tally = steps.take("run tests", || run_tests(&mut cargo_test(workspace, &more)))?;
+    let mut tally = steps.take("run tests", || run_tests(&mut cargo_test(workspace, &more)))?;
+    // Arguments name tests of cargo's.
+    if more.is_empty() {
+        for (step, program, script) in PACKAGES {
+            let package = steps.take(step, || run_tests(workspace.tool(program).arg(script)))?;
+            tally.join(package);
+        }
+    }
     steps.report();
     tally.settle()
 }
@@ -118,12 +139,11 @@ fn run_tests(command: &mut Command) -> Result<Tally> {
 }
 
 impl Tally {
-    /// Adds a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …`; other lines add nothing.
+    /// Adds a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …` or `3 passed, 0 failed`; other lines add nothing.
     fn add(&mut self, line: &str) {
-        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {
-            return;
-        };
-        for count in counts.split("; ") {
+        let of_cargo = line.strip_prefix("test result: ").and_then(|rest| Some(rest.split_once(". ")?.1));
+        let of_package = || line.ends_with(" failed").then_some(line).filter(|line| line.contains(" passed, "));
+        for count in of_cargo.or_else(of_package).unwrap_or_default().replace(", ", "; ").split("; ") {
             let Some((number, what)) = count.split_once(' ') else { continue };
             let number: u64 = number.parse().unwrap_or(0);
             match what {
@@ -133,6 +153,14 @@ impl Tally {
                 _ => {}
             }
         }
+    }
+
+    fn join(&mut self, other: Tally) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        // One that ran nothing did not end well, whatever it says.
+        self.ended_well &= other.ended_well && other.passed > 0;
     }
 
     fn settle(self) -> Result<()> {
@@ -145,7 +173,7 @@ impl Tally {
         match (ended_well, failed, passed) {
             (true, 0, 1..) => Ok(()),
             (true, 0, 0) => bail!("no test ran"),
-            (_, 0, _) => bail!("cargo test failed, though no test did: a test program crashed"),
+            (_, 0, _) => bail!("a test program crashed: it failed, though no test did"),
             _ => bail!("{failed} tests failed"),
         }
     }
@@ -162,10 +190,12 @@ mod tests {
             "running 3 tests",
             "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",
             "test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 5 filtered out; finished in 0.01s",
+            "5 passed, 1 failed",
+            "all 3 passed, or 2 failed, who knows",
         ] {
             tally.add(line);
         }
-        assert_eq!(tally, Tally { passed: 4, failed: 2, skipped: 1, ended_well: false });
+        assert_eq!(tally, Tally { passed: 9, failed: 3, skipped: 1, ended_well: false });
         assert!(tally.settle().is_err());
         assert!(Tally { ended_well: true, ..Tally::default() }.settle().is_err(), "no test is no success");
     }

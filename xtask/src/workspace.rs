@@ -43,15 +43,8 @@ impl Workspace {
 
     /// Calls cargo in the tree.
     pub(crate) fn cargo(&self, subcommand: &str) -> Command {
-        let mut command = Command::new(cargo());
-        command.arg(subcommand).current_dir(&self.root);
-        // What cargo told this program of its own package would have build scripts that look at it run again.
-        for (name, _) in env::vars_os() {
-            let text = name.to_string_lossy();
-            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
-                command.env_remove(&name);
-            }
-        }
+        let mut command = self.tool(cargo());
+        command.arg(subcommand);
         command
     }
 
@@ -59,6 +52,13 @@ impl Workspace {
     pub(crate) fn tool(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.root);
+        // It may call cargo: what that told this program of its own package would have build scripts that look at it run again.
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(&name);
+            }
+        }
         command
     }
 

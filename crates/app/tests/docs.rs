@@ -38,12 +38,12 @@ fn blocks(language: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// With the guests that they speak of, the parts that pages show are manifests.
+/// With the guests that they speak of, the parts that pages show are manifests, but for those of single plugins.
 #[test]
 fn manifests_in_the_manual_are_read() {
     let blocks = blocks("toml");
     assert!(blocks.len() > 5);
-    for (page, block) in blocks {
+    for (page, block) in blocks.into_iter().filter(|(page, _)| page != "plugin-folders.md") {
         let of_tables = block.lines().filter_map(|line| line.strip_prefix("[guests.")?.split(['.', ']']).next());
         let of_routes = block.lines().filter_map(|line| line.strip_prefix("guest = \"")?.split('"').next());
         let named: BTreeSet<&str> = of_tables.chain(of_routes).collect();

@@ -30,6 +30,10 @@ pub enum GrantKind {
     Lookup,
     /// Functions of the host program that a guest is embedded in.
     Functions,
+    /// What a plugin keeps between its calls.
+    State,
+    /// Other plugins of the same host.
+    Plugins,
 }
 
 impl GrantKind {
@@ -46,6 +50,8 @@ impl GrantKind {
         GrantKind::Udp,
         GrantKind::Lookup,
         GrantKind::Functions,
+        GrantKind::State,
+        GrantKind::Plugins,
     ];
 
     /// How many kinds there are.
@@ -70,6 +76,8 @@ impl GrantKind {
             GrantKind::Udp => "udp",
             GrantKind::Lookup => "lookup",
             GrantKind::Functions => "functions",
+            GrantKind::State => "state",
+            GrantKind::Plugins => "plugins",
         }
     }
 }

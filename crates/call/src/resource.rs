@@ -23,6 +23,51 @@ pub enum Unit {
     Nanoseconds,
 }
 
+impl Unit {
+    /// Reads an amount: of nanoseconds `500ms`, `2s`, `1m`, `1h`, `100us` or `100ns`; of bytes `64KiB`, `64MiB`, `1GiB`, `64KB` or
+    /// `4096`; otherwise a whole number. `_` may part digits.
+    pub fn read(self, text: &str) -> Option<u64> {
+        let end = text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
+        let (digits, suffix) = text.split_at_checked(end)?;
+        let (_, factor) = self.suffixes().iter().find(|(name, _)| *name == suffix)?;
+        let number = digits.starts_with(|c: char| c.is_ascii_digit()).then(|| digits.replace('_', ""))?;
+        number.parse::<u64>().ok()?.checked_mul(*factor).filter(|&amount| amount < u64::MAX)
+    }
+
+    /// Reads a bound: an amount, of time more than none, or `none`, which is `u64::MAX` and bounds nothing.
+    pub fn read_bound(self, text: &str) -> Option<u64> {
+        match self {
+            _ if text == "none" => Some(u64::MAX),
+            Unit::Nanoseconds => self.read(text).filter(|&ns| ns > 0),
+            Unit::Bytes | Unit::Count => self.read(text),
+        }
+    }
+
+    const fn suffixes(self) -> &'static [(&'static str, u64)] {
+        match self {
+            Unit::Count => &[("", 1)],
+            Unit::Bytes => &[
+                ("", 1),
+                ("B", 1),
+                ("KB", 1_000),
+                ("MB", 1_000_000),
+                ("GB", 1_000_000_000),
+                ("KiB", 1 << 10),
+                ("MiB", 1 << 20),
+                ("GiB", 1 << 30),
+            ],
+            Unit::Nanoseconds => &[
+                ("ns", 1),
+                ("us", 1_000),
+                ("ms", 1_000_000),
+                ("s", 1_000_000_000),
+                ("m", 60_000_000_000),
+                ("h", 3_600_000_000_000),
+            ],
+        }
+    }
+}
+
 macro_rules! resources {
     ($($(#[doc = $doc:literal])+ $variant:ident = $key:literal, $field:literal, $span:ident, $unit:ident;)+) => {
         /// One thing that a call uses up, and that a limit may bound.

@@ -1,6 +1,6 @@
 //! What may be typed. `docs/cli.md` is generated from this.
 
-use crate::commands::{call, compile, completions, inspect, receipts, run, schema, up};
+use crate::commands::{call, compile, completions, inspect, plugins, receipts, run, schema, types, up};
 use clap::{Parser, Subcommand};
 
 /// Runs WebAssembly beyond the browser: one sandbox, one list of grants, one receipt.
@@ -20,7 +20,9 @@ pub(crate) enum Command {
     Run(run::RunCommand),
     Call(call::CallCommand),
     Inspect(inspect::Inspect),
+    Types(types::Types),
     Compile(compile::Compile),
+    Plugins(plugins::Plugins),
     Receipts(receipts::Receipts),
     Schema(schema::Schema),
     Completions(completions::Completions),

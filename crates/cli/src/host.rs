@@ -23,7 +23,7 @@ pub(crate) fn keeping_engine(allocation: Allocation) -> Result<Engine, Failure> 
 
 fn keeping(allocation: Allocation, cache: Option<Cache>) -> Result<Engine, LoadError> {
     let compiler = Compiler::child().map_err(|error| LoadError::Setup(error.to_string()))?;
-    Engine::new(EngineConfig { allocation, cache, compiler })
+    Engine::new(EngineConfig { allocation, cache, compiler, ..EngineConfig::default() })
 }
 
 /// Reads a guest's file.

@@ -148,6 +148,10 @@ impl<'a> Calling<'a> {
 
 /// Runs a call of a version to its end.
 pub(crate) async fn run(plugin: &Plugin, version: &Version, calling: &Calling<'_>, input: Input) -> Ended {
+    if !plugin.0.host.is_here() {
+        let message = "this process was forked from the one that made the host: make another host here";
+        return Ended { answer: Err(refused(message.into())), receipt: None };
+    }
     let id = plugin.0.host.next_call();
     let entered = version.entry(calling.export).and_then(|entry| Ok((arguments(entry.shape(), input)?, entry)));
     let (arguments, entry) = match entered {

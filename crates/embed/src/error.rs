@@ -3,7 +3,7 @@
 use sandbar_call::{Outcome, Receipt};
 use sandbar_engine::LoadError;
 use sandbar_grants::GrantError;
-use std::{fmt, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 /// Why a host can't be set up, or a plugin not be loaded. What a plugin does when it is called is a [`CallError`].
 #[derive(Debug)]
@@ -16,6 +16,15 @@ pub enum Error {
     Start(Outcome),
     /// Its self-test says this against it.
     SelfTest(String),
+    /// A manifest can't be read, or asks for what is not there.
+    Manifest {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// An option is not known, or its value is not what it takes.
+    Option(String),
     /// The host can't be set up here.
     Setup(std::io::Error),
 }
@@ -27,6 +36,8 @@ impl fmt::Display for Error {
             Error::Grant(error) => write!(f, "{error}"),
             Error::Start(outcome) => write!(f, "the plugin's start code did not end well: {}", Told(outcome)),
             Error::SelfTest(message) => write!(f, "the plugin did not pass its self-test: {message}"),
+            Error::Manifest { path, problem } => write!(f, "`{}`: {problem}", path.display()),
+            Error::Option(message) => f.write_str(message),
             Error::Setup(error) => write!(f, "the host can't be set up: {error}"),
         }
     }

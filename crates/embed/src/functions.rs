@@ -1,6 +1,8 @@
 //! Closures with typed arguments as functions of the host.
 
-use sandbar_engine::{Function, HostCall, HostError, Number, NumberType, Signature};
+use crate::dynamic::unlike;
+use sandbar_call::GrantKind;
+use sandbar_engine::{Function, Functions, HostCall, HostError, LogLevel, Number, NumberType, Signature};
 use serde::{Serialize, de::DeserializeOwned};
 use std::future::Future;
 
@@ -95,11 +97,6 @@ impl CoreArgument for String {
         let [Number::I32(pointer), Number::I32(length)] = numbers else { return Err(unlike()) };
         Ok(call.read_text(pointer.cast_unsigned(), length.cast_unsigned())?.to_owned())
     }
-}
-
-/// The signature is compared when the guest is linked, so this is never seen.
-fn unlike() -> HostError {
-    "the guest's numbers are of other types".into()
 }
 
 /// The arguments of a host function: a tuple of [`CoreArgument`]s.
@@ -254,4 +251,22 @@ fn read<A: DeserializeOwned>(arguments: &str) -> Result<A, HostError> {
 
 fn written(given: &impl Serialize) -> Result<String, HostError> {
     serde_json::to_string(given).map_err(|error| HostError::Failed(format!("its result can't be written: {error}")))
+}
+
+/// What every plugin is given: a line in the host's log, as `host_log(level, text)` of the module `env`, where 0 is to trace and 4
+/// an error, or as `wit/plugin.wit` says. A function of the host of the same name takes its place.
+pub(crate) fn built_in() -> Functions {
+    const LEVELS: [LogLevel; 5] = [LogLevel::Trace, LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error];
+    let mut functions = Functions::new();
+    let to_module = core(|call: &mut HostCall<'_>, (level, message): (u32, String)| {
+        call.log(LEVELS.get(level as usize).copied().unwrap_or(LogLevel::Error), &message)
+    });
+    functions.add("env", "host_log", to_module.of_grant(GrantKind::Stdio));
+    let to_component = values(|call: &mut HostCall<'_>, (level, message): (String, String)| {
+        let names = ["trace", "debug", "info", "warn", "error"].into_iter().zip(LEVELS);
+        let level = names.into_iter().find(|(name, _)| *name == level).map_or(LogLevel::Error, |(_, level)| level);
+        call.log(level, &message)
+    });
+    functions.add("sandbar:plugin/log", "log", to_component.of_grant(GrantKind::Stdio));
+    functions
 }

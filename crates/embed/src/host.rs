@@ -1,9 +1,12 @@
 //! What plugins share: one engine, one cache of compiled plugins, one pool of sandboxes, one thread for clocks and sockets.
 
 use crate::{Error, PluginBuilder, Source, block::block_on};
-use rustix::rand::{GetRandomFlags, getrandom};
+use rustix::{
+    process::{Pid, getpid},
+    rand::{GetRandomFlags, getrandom},
+};
 use sandbar_call::CallId;
-use sandbar_engine::{Allocation, Cache, Compiler, Engine, EngineConfig, LoadError};
+use sandbar_engine::{Allocation, Cache, Compiler, Engine, EngineConfig, Interruption, LoadError};
 use std::{
     future::Future,
     io,
@@ -29,7 +32,10 @@ struct Inner {
     engine: Engine,
     /// Where timers and sockets of guests live. Calls themselves run where they are asked for.
     runtime: Option<tokio::runtime::Runtime>,
-    process: u64,
+    /// Names it in the ids of calls.
+    random: u64,
+    /// Who made it: a process that was forked has none of its threads.
+    process: Pid,
     calls: AtomicU64,
 }
 
@@ -39,6 +45,7 @@ pub struct HostBuilder {
     cache: Option<Cache>,
     compiler: Compiler,
     sandboxes_max: u32,
+    interruption: Interruption,
 }
 
 impl Host {
@@ -52,7 +59,12 @@ impl Host {
 
     /// Sets a host up in another way.
     pub fn builder() -> HostBuilder {
-        HostBuilder { cache: Cache::of_user(), compiler: Compiler::InProcess, sandboxes_max: SANDBOXES_MAX }
+        HostBuilder {
+            cache: Cache::of_user(),
+            compiler: Compiler::InProcess,
+            sandboxes_max: SANDBOXES_MAX,
+            interruption: Interruption::default(),
+        }
     }
 
     /// Describes a plugin: a file, or bytes. Nothing is granted to it, and its calls may take ten seconds and 256 MiB.
@@ -64,9 +76,14 @@ impl Host {
         &self.0.engine
     }
 
+    /// Whether this process is the one that made it.
+    pub(crate) fn is_here(&self) -> bool {
+        getpid() == self.0.process
+    }
+
     /// Names the next call.
     pub(crate) fn next_call(&self) -> CallId {
-        CallId::new(self.0.process, self.0.calls.fetch_add(1, Relaxed) + 1)
+        CallId::new(self.0.random, self.0.calls.fetch_add(1, Relaxed) + 1)
     }
 
     /// Lets a future use timers and sockets wherever it is polled.
@@ -106,6 +123,12 @@ impl HostBuilder {
         HostBuilder { sandboxes_max, ..self }
     }
 
+    /// Interrupts plugins in this way. Epochs suit a process whose signals are not its own, such as one of Python.
+    #[must_use]
+    pub fn interruption(self, interruption: Interruption) -> HostBuilder {
+        HostBuilder { interruption, ..self }
+    }
+
     /// Sets the host up. Without a usable cache it goes on without.
     ///
     /// # Errors
@@ -115,6 +138,7 @@ impl HostBuilder {
             allocation: Allocation::Pooled { slots: self.sandboxes_max.max(1) },
             cache,
             compiler: self.compiler.clone(),
+            interruption: self.interruption,
         };
         let engine = Engine::new(config(self.cache.clone())).or_else(|error| match error {
             LoadError::Cache { .. } => Engine::new(config(None)),
@@ -126,8 +150,8 @@ impl HostBuilder {
             .enable_all()
             .build()
             .map_err(Error::Setup)?;
-        let process = random().map_err(Error::Setup)?;
-        Ok(Host(Arc::new(Inner { engine, runtime: Some(runtime), process, calls: AtomicU64::new(0) })))
+        let (random, calls) = (random().map_err(Error::Setup)?, AtomicU64::new(0));
+        Ok(Host(Arc::new(Inner { engine, runtime: Some(runtime), random, process: getpid(), calls })))
     }
 }
 

@@ -17,13 +17,21 @@
 
 mod block;
 mod calling;
+pub mod dynamic;
 mod error;
+mod extism;
+pub mod folder;
 mod functions;
 mod holder;
 mod host;
+mod options;
+mod others;
 mod overheard;
 mod plugin;
 mod replace;
+pub mod signing;
+mod source;
+mod state;
 mod terms;
 mod typed;
 mod version;
@@ -32,11 +40,14 @@ mod watch;
 pub use {
     calling::{Calling, Input},
     error::{CallError, Error},
+    folder::PluginFolder,
     functions::{AsyncHostFunction, CoreArgument, CoreArguments, CoreResult, HostFunction},
     host::{Host, HostBuilder},
     plugin::Plugin,
     replace::Probation,
-    terms::{PluginBuilder, Policy, Rebuild, Source},
+    source::Source,
+    state::State,
+    terms::{PluginBuilder, Policy, Rebuild},
     typed::TypedFunction,
     watch::Watch,
 };
@@ -46,8 +57,8 @@ pub use {
         Shape,
     },
     sandbar_engine::{
-        Answer, COMPILER_ARGUMENT, Cache, Cancel, Compiler, Function, Functions, Guest, HostCall, HostError, LoadError,
-        Log, LogLevel, LogRecord, Number, NumberType, Signature, compiler_main, inspect,
+        Answer, COMPILER_ARGUMENT, Cache, Cancel, Compiler, Function, Functions, Guest, HostCall, HostError, InMemory,
+        Interruption, LoadError, Log, LogLevel, LogRecord, Number, NumberType, Signature, compiler_main, inspect,
     },
     sandbar_grants::{GrantError, Grants},
 };
@@ -56,4 +67,5 @@ pub use {
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/embed.md")]
 #[doc = include_str!("../../../docs/extism.md")]
+#[doc = include_str!("../../../docs/plugin-folders.md")]
 struct Manual;

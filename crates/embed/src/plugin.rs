@@ -1,12 +1,8 @@
 //! A guest that the host loads, calls and replaces.
 
 use crate::{
-    CallError, Calling, Error, Host,
-    calling::Input,
-    replace::Versions,
-    terms::{Source, Terms},
-    typed::TypedFunction,
-    version::Version,
+    CallError, Calling, Error, Host, calling::Input, replace::Versions, source::Source, terms::Terms,
+    typed::TypedFunction, version::Version,
 };
 use bytes::Bytes;
 use sandbar_call::{Digest, Limits};

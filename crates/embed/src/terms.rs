@@ -2,32 +2,24 @@
 
 use crate::{
     Error, Host, Plugin,
-    functions::{AsyncHostFunction, CoreArguments, CoreResult, HostFunction},
+    functions::{self, AsyncHostFunction, CoreArguments, CoreResult, HostFunction},
+    others::{self, Others},
     replace::Probation,
+    source::Source,
+    state::{self, State},
 };
-use bytes::Bytes;
 use sandbar_call::{GrantKind, Limits, Receipt, Resource};
-use sandbar_engine::{Fuel, Function, Functions, Guest, HostCall, HostError, Log, LogRecord, MEMORY_BYTES_MAX};
+use sandbar_engine::{Fuel, Function, Functions, HostCall, HostError, InMemory, Log, LogRecord, MEMORY_BYTES_MAX};
 use sandbar_grants::{GrantError, Grants};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     collections::BTreeMap,
+    fmt,
     future::Future,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
-
-/// Where a plugin comes from.
-#[derive(Clone)]
-pub enum Source {
-    /// A file, binary or text.
-    File(PathBuf),
-    /// Bytes, binary or text.
-    Bytes(Bytes),
-    /// A guest that was read already.
-    Guest(Guest),
-}
 
 /// How a plugin's sandboxes live.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,7 +70,9 @@ pub(crate) struct Terms {
     pub(crate) limits: Limits,
     pub(crate) fuel: Fuel,
     pub(crate) functions: Functions,
+    pub(crate) others: Others,
     pub(crate) config: BTreeMap<String, String>,
+    pub(crate) results: BTreeMap<String, InMemory>,
     pub(crate) policy: Policy,
     pub(crate) rebuild: Rebuild,
     pub(crate) probation: Probation,
@@ -109,8 +103,10 @@ impl PluginBuilder {
             base: PathBuf::from("."),
             limits,
             fuel: Fuel::WhereLimited,
-            functions: Functions::new(),
+            functions: functions::built_in(),
+            others: Others::new(),
             config: BTreeMap::new(),
+            results: BTreeMap::new(),
             policy: Policy::Held,
             rebuild: Rebuild::BeforeNextCall,
             probation: Probation::default(),
@@ -201,6 +197,13 @@ impl PluginBuilder {
         self
     }
 
+    /// Says what a typed export of a core module leaves in its memory, which its type does not tell, as `docs/values.md` says.
+    #[must_use]
+    pub fn result(mut self, export: impl Into<String>, leaves: InMemory) -> PluginBuilder {
+        self.terms.results.insert(export.into(), leaves);
+        self
+    }
+
     /// Gives a core module a function. It takes numbers, and texts and bytes as a pointer and a length:
     ///
     /// ```no_run
@@ -268,6 +271,21 @@ impl PluginBuilder {
         self.add(interface, name, crate::functions::values_async(function))
     }
 
+    /// Lets it keep keys and values between its calls, as `docs/embed.md` says: a grant. Others may share it.
+    #[must_use]
+    pub fn state(mut self, state: &State) -> PluginBuilder {
+        state::add(&mut self.terms.functions, state);
+        self
+    }
+
+    /// Lets it call another plugin by this name, as `docs/embed.md` says: a grant.
+    #[must_use]
+    pub fn may_call(mut self, name: impl Into<String>, plugin: &Plugin) -> PluginBuilder {
+        self.terms.others.insert(name.into(), plugin.clone());
+        others::add(&mut self.terms.functions, &self.terms.others);
+        self
+    }
+
     /// Gives it a function in any form.
     #[must_use]
     pub fn add(mut self, module: &str, name: &str, function: Function) -> PluginBuilder {
@@ -302,60 +320,12 @@ impl PluginBuilder {
     }
 }
 
-impl Source {
-    /// Reads the guest.
-    pub(crate) fn guest(&self, name: Option<&Arc<str>>) -> Result<Guest, Error> {
-        let named = |otherwise: &str| name.cloned().unwrap_or_else(|| otherwise.into());
-        Ok(match self {
-            Source::File(path) => {
-                let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-                Guest::from_file(named(&stem), path)?
-            }
-            Source::Bytes(bytes) => Guest::from_bytes(named("plugin"), bytes.clone())?,
-            Source::Guest(guest) => guest.clone(),
-        })
-    }
-}
-
-impl From<&str> for Source {
-    fn from(path: &str) -> Source {
-        Source::File(path.into())
-    }
-}
-
-impl From<&Path> for Source {
-    fn from(path: &Path) -> Source {
-        Source::File(path.into())
-    }
-}
-
-impl From<PathBuf> for Source {
-    fn from(path: PathBuf) -> Source {
-        Source::File(path)
-    }
-}
-
-impl From<Vec<u8>> for Source {
-    fn from(bytes: Vec<u8>) -> Source {
-        Source::Bytes(bytes.into())
-    }
-}
-
-impl From<&'static [u8]> for Source {
-    fn from(bytes: &'static [u8]) -> Source {
-        Source::Bytes(Bytes::from_static(bytes))
-    }
-}
-
-impl From<Bytes> for Source {
-    fn from(bytes: Bytes) -> Source {
-        Source::Bytes(bytes)
-    }
-}
-
-impl From<Guest> for Source {
-    fn from(guest: Guest) -> Source {
-        Source::Guest(guest)
+impl fmt::Debug for PluginBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginBuilder")
+            .field("name", &self.terms.name)
+            .field("limits", &self.terms.limits)
+            .finish_non_exhaustive()
     }
 }
 

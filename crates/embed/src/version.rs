@@ -4,7 +4,8 @@ use crate::{
     CallError, Error, Host,
     holder::{Holder, Taken},
     overheard::Overheard,
-    terms::{Policy, Rebuild, Source, Terms},
+    source::Source,
+    terms::{Policy, Rebuild, Terms},
 };
 use sandbar_call::{Outcome, Refusal, Resource, Shape};
 use sandbar_engine::{Binding, Entry, EntryChoice, Guest, Held, PoolLimits, Program};
@@ -56,6 +57,7 @@ impl Version {
             log: overheard.clone(),
             functions: Arc::new(terms.functions.clone()),
             config: Arc::new(terms.config.clone()),
+            results: Arc::new(terms.results.clone()),
         };
         let program = host.engine().bind(&guest, binding)?;
         let holder = match terms.policy {
@@ -72,13 +74,32 @@ impl Version {
         if let Some(entry) = self.entries.read().unwrap_or_else(PoisonError::into_inner).get(name) {
             return Ok(entry.clone());
         }
-        let choice = EntryChoice { export: Some(self.full_name(name).to_owned()), ..EntryChoice::default() };
-        let entry = self.program.entry(&self.guest, choice).map_err(|error| refused(error.to_string()))?;
+        let choice = || EntryChoice { export: Some(self.full_name(name).to_owned()), ..EntryChoice::default() };
+        let member = self.member(name).map(Ok);
+        let entry = member.unwrap_or_else(|| self.program.entry(&self.guest, choice()));
+        let entry = entry.map_err(|error| refused(error.to_string()))?;
         if !matches!(entry.shape(), Shape::Function | Shape::Typed) {
             return Err(refused(format!("`{name}` is no function that a host calls")));
         }
         self.entries.write().unwrap_or_else(PoisonError::into_inner).insert(name.into(), entry.clone());
         Ok(entry)
+    }
+
+    /// Finds a function of a resource, such as `[method]basket.add`, by its full name or where one exported interface has it.
+    fn member(&self, name: &str) -> Option<Entry> {
+        let (interface, function) = name.rsplit_once('#').map_or((None, name), |(of, it)| (Some(of), it));
+        if !function.starts_with('[') {
+            return None;
+        }
+        if let Ok(entry) = self.program.member(name) {
+            return Some(entry);
+        }
+        let candidates = self.guest.summary().candidates.iter().filter(|_| interface.is_none());
+        let mut interfaces: Vec<&str> =
+            candidates.filter_map(|candidate| Some(candidate.export.as_deref()?.rsplit_once('#')?.0)).collect();
+        interfaces.dedup();
+        let mut found = interfaces.iter().filter_map(|of| self.program.member(&format!("{of}#{function}")).ok());
+        found.next().filter(|_| found.next().is_none())
     }
 
     fn full_name<'a>(&'a self, name: &'a str) -> &'a str {

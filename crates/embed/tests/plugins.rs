@@ -10,7 +10,13 @@ mod ends;
 mod extism;
 #[path = "plugins/functions.rs"]
 mod functions;
+#[path = "plugins/grants.rs"]
+mod grants;
+#[path = "plugins/options.rs"]
+mod options;
 #[path = "plugins/replace.rs"]
 mod replace;
+#[path = "plugins/values.rs"]
+mod values;
 #[path = "plugins/world.rs"]
 mod world;

@@ -4,7 +4,8 @@ use crate::{
     artifact::{Artifacts, Code, Form, Key, adopt},
     compile::Compiler,
     error::LoadError,
-    interrupt::{Interrupts, TICKER},
+    inspect::Needs,
+    interrupt::{self, Interruption, Interrupts, TICKER},
     lane::Lane,
     load::Guest,
     room::Room,
@@ -30,6 +31,20 @@ pub struct EngineConfig {
     pub cache: Option<Cache>,
     /// Who compiles.
     pub compiler: Compiler,
+    /// How guests that run are interrupted, where they can be in either way.
+    pub interruption: Interruption,
+}
+
+impl Default for EngineConfig {
+    /// Sandboxes as they are needed, compiled in this process, and nothing kept.
+    fn default() -> EngineConfig {
+        EngineConfig {
+            allocation: Allocation::OnDemand,
+            cache: None,
+            compiler: Compiler::InProcess,
+            interruption: Interruption::default(),
+        }
+    }
 }
 
 /// The artifact cache.
@@ -61,6 +76,8 @@ struct Shared {
     config: EngineConfig,
     tuned: [OnceLock<wasmtime::Engine>; Tuning::COUNT],
     interrupts: [OnceLock<Interrupts>; Tuning::COUNT],
+    /// Whether guests can be interrupted by signals.
+    signals: bool,
     tuning: Mutex<()>,
     artifacts: Option<Artifacts>,
     ticker: Ticker,
@@ -101,11 +118,14 @@ impl Engine {
         };
         let lane = (slots < Semaphore::MAX_PERMITS).then(Arc::default);
         let room = Arc::new(Room::new(slots));
+        // A host program may need both signals itself.
+        let signals = config.interruption == Interruption::Signals && interrupt::install().is_ok();
         let tuned = [const { OnceLock::new() }; Tuning::COUNT];
         Ok(Engine(Arc::new(Shared {
             config,
             tuned,
             interrupts: [const { OnceLock::new() }; Tuning::COUNT],
+            signals,
             tuning: Mutex::new(()),
             artifacts,
             ticker,
@@ -138,11 +158,17 @@ impl Engine {
     /// # Errors
     /// The guest does not compile.
     pub fn prepare(&self, guest: &Guest, fuel: bool) -> Result<Option<PathBuf>, LoadError> {
-        let needs = guest.summary().needs;
-        let tuning = Tuning { fuel, concurrency: needs.concurrency, gc: needs.gc };
+        let tuning = self.tuning(guest.summary().needs, fuel);
         self.code(guest, tuning)?;
         let key = Key::new(guest.digest(), tuning, &self.tuned(tuning)?);
         Ok(self.0.artifacts.as_ref().map(|artifacts| artifacts.path(key)))
+    }
+
+    /// What a guest needs of Wasmtime's engine. References of garbage collection may only be moved where the compiler knows of
+    /// it, and tasks may not wait everywhere: such guests look at the epoch.
+    pub(crate) fn tuning(&self, needs: Needs, fuel: bool) -> Tuning {
+        let Needs { concurrency, gc, .. } = needs;
+        Tuning { fuel, concurrency, gc, epochs: concurrency || gc || !self.0.signals }
     }
 
     /// Wasmtime's engine for a tuning, made when first asked for.
@@ -161,7 +187,7 @@ impl Engine {
 
     /// What interrupts guests of a tuning, unless they look at the epoch.
     pub(crate) fn interrupts(&self, tuning: Tuning) -> Result<Option<Interrupts>, LoadError> {
-        let Some(cell) = self.0.interrupts.get(tuning.index()).filter(|_| tuning.interrupted()) else {
+        let Some(cell) = self.0.interrupts.get(tuning.index()).filter(|_| !tuning.epochs) else {
             return Ok(None);
         };
         if let Some(interrupts) = cell.get() {

@@ -63,6 +63,18 @@ impl Program {
     }
 }
 
+impl Program {
+    /// Finds a function of a resource of a component's, such as `acme:shop/cart@1.0.0#[method]basket.add`, or
+    /// `[resource-drop]`: for who holds a sandbox, and so has handles.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn member(self: &Arc<Self>, name: &str) -> Result<Entry, LoadError> {
+        let target = Target::find(self, Shape::Typed, Some(name))?;
+        Ok(Entry(Arc::new(Inner { program: self.clone(), shape: Shape::Typed, target, content_type: None })))
+    }
+}
+
 impl Entry {
     /// The shape that was found.
     pub fn shape(&self) -> Shape {

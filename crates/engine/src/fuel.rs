@@ -137,7 +137,8 @@ pub(crate) fn costs() -> OperatorCost {
         8: F32x4Max F32x4Min F64x2Max F64x2Min;
         // Functions of the runtime.
         255: MemoryGrow TableGrow RefFunc Throw ThrowRef;
-        30: MemoryFill MemoryCopy TableFill TableCopy TableInit;
+        30: MemoryFill MemoryCopy;
+        20: TableFill TableCopy TableInit;
         10: MemoryInit;
         100: StructNew StructNewDefault ArrayNew ArrayNewDefault ArrayNewFixed ArrayNewData ArrayNewElem;
         50: ArrayCopy ArrayFill ArrayInitData ArrayInitElem;
@@ -147,7 +148,7 @@ pub(crate) fn costs() -> OperatorCost {
         table_grow_per_element: 4,
         table_fill_per_element: 4,
         table_copy_per_element: 8,
-        table_init_per_element: 20,
+        table_init_per_element: 12,
         array_new_elem_per_element: 40,
         array_init_elem_per_element: 40,
         array_copy_per_element: 8,

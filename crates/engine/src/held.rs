@@ -104,7 +104,7 @@ impl Program {
         let mut sandbox = self.sandbox(CallId(0), meter, Streams::PIPED).map_err(|error| self.fault(&error))?;
         let started_ns = clock::monotonic_ns();
         sandbox.turn(CallId(0), meter, started_ns, self);
-        sandbox.keep_thread();
+        sandbox.be_held();
         let deadline_ns = started_ns.saturating_add(meter.limits().most(Resource::Wall));
         let polls = sandbox.polls();
         let program = self.clone();

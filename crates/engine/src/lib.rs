@@ -49,12 +49,14 @@ pub use {
     error::{CompileError, LoadError},
     functions::{Function, Functions, HostCall, HostError, Number, NumberType, Signature},
     held::{Answer, Held, HeldCall, Typed},
+    interrupt::Interruption,
     load::{FileLook, Guest, Progress},
     pool::{Policy, PoolLimits},
     program::{Binding, Fuel, Program},
     stdio::{Log, LogLevel, LogRecord, escape},
     ticker::TICK,
     tuning::{Allocation, MEMORY_BYTES_MAX, Tuning},
+    values::InMemory,
 };
 
 /// What numbers a core function may take and give where it is called by its type.

@@ -7,7 +7,6 @@ use crate::{
     engine::Engine,
     error::LoadError,
     functions::Functions,
-    inspect::Needs,
     interrupt::{GuestCode, Interrupts},
     limiter::Limiter,
     load::Guest,
@@ -19,6 +18,7 @@ use crate::{
     stdio::{Input, Log, LogStream, Output, Pipe},
     tap::Tap,
     tuning::Tuning,
+    values::InMemory,
 };
 use sandbar_call::{CallId, Digest, GuestName, Limits, Meter, Resource};
 use sandbar_grants::{Admitted, Network};
@@ -52,6 +52,8 @@ pub struct Binding {
     pub functions: Arc<Functions>,
     /// What it finds configured, where its dialect can ask.
     pub config: Arc<BTreeMap<String, String>>,
+    /// What typed exports of a core module leave in its memory, by their names.
+    pub results: Arc<BTreeMap<String, InMemory>>,
 }
 
 impl Binding {
@@ -66,6 +68,7 @@ impl Binding {
             log,
             functions: Arc::default(),
             config: Arc::default(),
+            results: Arc::default(),
         }
     }
 }
@@ -117,7 +120,8 @@ impl Engine {
         fits(&binding.limits, Resource::Tables, summary.table_min)?;
         let core_instances = u64::from(summary.core_instances);
         fits(&binding.limits, Resource::Instances, core_instances)?;
-        let tuning = tuning(summary.needs, &binding);
+        let fuel = binding.fuel == Fuel::Always || binding.limits.get(Resource::Fuel).is_some();
+        let tuning = self.tuning(summary.needs, fuel);
         let wasmtime = self.tuned(tuning)?;
         let Code { form, moves } = self.code(guest, tuning)?;
         let interrupts = self.interrupts(tuning)?.map(|interrupts| (interrupts, Arc::new(GuestCode::of(&form))));
@@ -329,11 +333,6 @@ pub(crate) struct Streams<'a> {
 impl Streams<'static> {
     /// Piped, without arguments.
     pub(crate) const PIPED: Streams<'static> = Streams { host: false, args: &[], env: &[] };
-}
-
-fn tuning(needs: Needs, binding: &Binding) -> Tuning {
-    let fuel = binding.fuel == Fuel::Always || binding.limits.get(Resource::Fuel).is_some();
-    Tuning { fuel, concurrency: needs.concurrency, gc: needs.gc }
 }
 
 fn fits(limits: &Limits, resource: Resource, needs: u64) -> Result<(), LoadError> {

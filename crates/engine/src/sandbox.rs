@@ -9,7 +9,7 @@ use crate::{
     program::{Linked, Program, Streams},
     renewal::{Moves, Renewer, most_resources},
     state::{State, Ticks, charge_fuel, on_epoch},
-    values::ArgumentSpace,
+    values::{ArgumentSpace, Handles},
 };
 use sandbar_call::{CallId, Draft, Meter, Outcome, Resource, SandboxId, SandboxUse};
 use std::sync::{
@@ -35,6 +35,8 @@ pub(crate) struct Sandbox {
     interrupt: Option<Arc<Interrupt>>,
     /// Where lists and strings for core exports go in its memory, once one was passed.
     pub(crate) space: Option<ArgumentSpace>,
+    /// Handles of its guest's resources, where somebody holds it and can keep them.
+    pub(crate) handles: Option<Handles>,
     /// Its `wasi:http` 0.2 handler, once it was looked up.
     pub(crate) proxy: Option<Box<Proxy>>,
     id: SandboxId,
@@ -69,6 +71,7 @@ impl Sandbox {
             moves: program.moves().clone(),
             interrupt: program.interrupts().map(|(_, code)| Arc::new(Interrupt::new(code.clone()))),
             space: None,
+            handles: None,
             proxy: None,
             id: next_id(),
             calls: 0,
@@ -260,8 +263,9 @@ impl Sandbox {
         (state.context, state.cancel) = (None, None);
     }
 
-    /// Says, before it starts, that ticks let the guest go on.
-    pub(crate) fn keep_thread(&mut self) {
+    /// Says, before it starts, that somebody holds it: ticks let the guest go on, and resources stay.
+    pub(crate) fn be_held(&mut self) {
+        self.handles = Some(Handles::default());
         self.store.data_mut().ticks = Ticks::Continue;
     }
 }

@@ -31,11 +31,16 @@ pub(crate) enum Target {
         name: Arc<str>,
         export: ComponentExportIndex,
     },
+    /// The end of a resource of a component that its host has a handle of.
+    ResourceDrop,
     Command02(p2::bindings::CommandIndices),
     Command03(p3::bindings::CommandIndices),
     Http02(http2::bindings::ProxyIndices),
     Http03(http3::bindings::ServiceIndices),
 }
+
+/// The name under which the host of a component drops a resource, by its handle.
+pub(crate) const RESOURCE_DROP: &str = "[resource-drop]";
 
 impl Target {
     /// Looks the export of a shape up.
@@ -47,6 +52,7 @@ impl Target {
                 let export = pre.module().get_export_index(name).ok_or_else(|| missing(name))?;
                 Ok(Target::CoreFunction { name: name.into(), export })
             }
+            (Linked::Component(_), Shape::Typed) if export == Some(RESOURCE_DROP) => Ok(Target::ResourceDrop),
             (Linked::Component(pre), Shape::Typed) => {
                 let name = export.unwrap_or_default();
                 let component = pre.component();

@@ -3,9 +3,10 @@
 //! Exact fuel slows compute-bound guests, concurrency support slows every start, and garbage collection widens what a guest
 //! can attack: each is on only for guests that ask for it.
 
-use crate::{fuel, interrupt};
+use crate::fuel;
+use rustix::process::{Pid, getpid};
 use serde::{Deserialize, Serialize};
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::OnceLock};
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Result, Strategy,
     WasmBacktraceDetails,
@@ -20,6 +21,8 @@ pub struct Tuning {
     pub concurrency: bool,
     /// Garbage-collected types and exceptions.
     pub gc: bool,
+    /// Code that looks at the epoch, and is not interrupted by signals.
+    pub epochs: bool,
 }
 
 /// Where sandboxes get their memory.
@@ -48,21 +51,19 @@ const TABLE_KEPT_BYTES: usize = 64 << 10;
 
 impl Tuning {
     /// How many combinations there are.
-    pub(crate) const COUNT: usize = 8;
+    pub(crate) const COUNT: usize = 16;
 
     /// Its place among them.
     pub(crate) fn index(self) -> usize {
-        usize::from(self.fuel) | usize::from(self.concurrency) << 1 | usize::from(self.gc) << 2
+        usize::from(self.fuel)
+            | usize::from(self.concurrency) << 1
+            | usize::from(self.gc) << 2
+            | usize::from(self.epochs) << 3
     }
 
     /// Whether sandboxes can be renewed: what tasks, streams and garbage-collected objects leave behind can't be put back.
     pub(crate) fn renews(self) -> bool {
         !self.concurrency && !self.gc
-    }
-
-    /// Whether guests are interrupted by signals; otherwise their code looks at the epoch.
-    pub(crate) fn interrupted(self) -> bool {
-        interrupt::POSSIBLE && !self.concurrency && !self.gc
     }
 
     /// Builds an engine that can compile and run.
@@ -88,8 +89,9 @@ impl Tuning {
         let mut config = Config::new();
         config
             .strategy(Strategy::Cranelift)
+            .parallel_compilation(is_first_process())
             .cranelift_opt_level(OptLevel::Speed)
-            .epoch_interruption(!self.interrupted())
+            .epoch_interruption(self.epochs)
             .consume_fuel(self.fuel)
             .operator_cost(fuel::costs())
             .concurrency_support(self.concurrency)
@@ -108,6 +110,13 @@ impl Tuning {
             .coredump_on_trap(false);
         config
     }
+}
+
+/// Whether this is the process that first asked. One that was forked from it has none of the threads that compile together, and
+/// would wait for them for ever.
+fn is_first_process() -> bool {
+    static FIRST: OnceLock<Pid> = OnceLock::new();
+    *FIRST.get_or_init(getpid) == getpid()
 }
 
 fn pool(slots: u32) -> PoolingAllocationConfig {

@@ -14,6 +14,7 @@ mod component;
 mod core;
 mod error;
 mod example;
+mod handles;
 mod json;
 mod read;
 mod space;
@@ -25,8 +26,11 @@ pub(crate) use {
     self::core::{CoreArgument, CoreSignature},
     component::ComponentSignature,
     error::{ValueError, ValueErrorKind},
+    handles::Handles,
     space::{ArgumentSpace, PlaceError},
 };
+
+pub use self::core::InMemory;
 
 /// The longest text of all JSON arguments of one call, in bytes.
 pub(crate) const JSON_BYTES_MAX: usize = 16 << 20;

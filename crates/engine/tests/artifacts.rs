@@ -6,8 +6,8 @@ use sandbar_call::{
     Arguments, Call, CallId, Event, Limits, Notation, Origin, Outcome, Receipt, Reply, Resource, Run, Settle,
 };
 use sandbar_engine::{
-    Allocation, Binding, Cache, CompileError, Compiler, Engine, EngineConfig, EntryChoice, Guest, LoadError, Log,
-    LogRecord, Progress,
+    Binding, Cache, CompileError, Compiler, Engine, EngineConfig, EntryChoice, Guest, LoadError, Log, LogRecord,
+    Progress,
 };
 use std::{
     fs::{self, Permissions},
@@ -61,7 +61,7 @@ impl Folder {
 
     fn open(&self, bytes_max: u64) -> Result<Engine, LoadError> {
         let cache = Some(Cache { folder: self.0.clone(), bytes_max });
-        Engine::new(EngineConfig { allocation: Allocation::OnDemand, cache, compiler: Compiler::InProcess })
+        Engine::new(EngineConfig { cache, ..EngineConfig::default() })
     }
 
     fn engine(&self) -> Engine {
@@ -146,7 +146,7 @@ fn a_guest_is_compiled_once() {
 #[test]
 fn without_a_cache_each_engine_compiles() {
     let compiled = Arc::<Compiled>::default();
-    let config = || EngineConfig { allocation: Allocation::OnDemand, cache: None, compiler: Compiler::InProcess };
+    let config = || EngineConfig::default();
     for round in 1..=2 {
         let engine = Engine::new(config()).unwrap();
         assert_eq!(engine.prepare(&guest(1, &compiled), false).unwrap(), None);
@@ -344,7 +344,7 @@ fn script(folder: &Folder, text: &str, time: Duration) -> Engine {
     fs::write(&program, format!("#!/bin/sh\n{text}\n")).unwrap();
     fs::set_permissions(&program, Permissions::from_mode(0o700)).unwrap();
     let compiler = Compiler::Child { program, memory_bytes: PLENTY, time };
-    Engine::new(EngineConfig { allocation: Allocation::OnDemand, cache: None, compiler }).unwrap()
+    Engine::new(EngineConfig { compiler, ..EngineConfig::default() }).unwrap()
 }
 
 #[test]
@@ -370,7 +370,7 @@ fn a_compiler_that_breaks_is_an_error_that_says_how() {
         assert!(error.to_string().contains(expected), "{text}: {error}");
     }
     let nowhere = Compiler::Child { program: folder.0.join("nowhere"), memory_bytes: PLENTY, time: minute };
-    let config = EngineConfig { allocation: Allocation::OnDemand, cache: None, compiler: nowhere };
+    let config = EngineConfig { compiler: nowhere, ..EngineConfig::default() };
     let error = Engine::new(config).unwrap().prepare(&guest, false).unwrap_err();
     assert!(matches!(error, LoadError::Compile(CompileError::Process(_))), "{error:?}");
 }

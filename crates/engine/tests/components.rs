@@ -78,7 +78,7 @@ impl Engines {
         let mut engines = Vec::new();
         for (fuel, allocation) in [(false, Allocation::OnDemand), (true, Allocation::Pooled { slots: SLOTS })] {
             for (concurrency, gc) in [(false, false), (false, true), (true, false), (true, true)] {
-                let tuning = Tuning { fuel, concurrency, gc };
+                let tuning = Tuning { fuel, concurrency, gc, epochs: concurrency || gc };
                 engines.push((tuning, tuning.wasmtime(allocation).unwrap()));
             }
         }

@@ -5,9 +5,7 @@
 use sandbar_call::{
     Body, Call, CallId, Denial, Event, GrantKind, Limits, Origin, Outcome, Receipt, Reply, Resource, Run, Settle, Stdio,
 };
-use sandbar_engine::{
-    Allocation, Binding, Compiler, Engine, EngineConfig, EntryChoice, Guest, LoadError, Log, LogRecord,
-};
+use sandbar_engine::{Binding, Engine, EngineConfig, EntryChoice, Guest, LoadError, Log, LogRecord};
 use sandbar_grants::{Grants, Volumes};
 use std::{
     fs,
@@ -45,7 +43,7 @@ impl World {
             grants.add(GrantKind::Dir, dir).unwrap();
         }
         let grants = grants.admit(&self.base, &|_| None, &Volumes::default()).unwrap();
-        let config = EngineConfig { allocation: Allocation::OnDemand, cache: None, compiler: Compiler::InProcess };
+        let config = EngineConfig::default();
         let binding = Binding { grants: Arc::new(grants), ..Binding::new(self.limits.clone(), Arc::new(Silent)) };
         Engine::new(config).unwrap().bind(guest, binding)
     }

@@ -47,7 +47,7 @@ fn the_core_spec_suite_passes() {
     let outcome = suite::run_all(&scripts(), |text, fuel| {
         // The engine that Sandbar would pick for the modules of the script.
         let gc = script::needs_gc(text)?;
-        script::run(engines.of(Tuning { fuel, concurrency: false, gc }), text)
+        script::run(engines.of(Tuning { fuel, concurrency: false, gc, epochs: gc }), text)
     });
     let known = Known { file: "spec-known.txt", text: include_str!("spec-known.txt") };
     outcome.check("core spec suite", &known, ASSERTIONS_MIN);
@@ -71,8 +71,9 @@ struct Engines(Vec<(Tuning, wasmtime::Engine)>);
 
 impl Engines {
     fn new() -> Engines {
-        let tunings =
-            [false, true].into_iter().flat_map(|gc| [false, true].map(|fuel| Tuning { fuel, concurrency: false, gc }));
+        let tunings = [false, true]
+            .into_iter()
+            .flat_map(|gc| [false, true].map(|fuel| Tuning { fuel, concurrency: false, gc, epochs: gc }));
         Engines(tunings.map(|tuning| (tuning, tuning.wasmtime(Allocation::OnDemand).unwrap())).collect())
     }
 

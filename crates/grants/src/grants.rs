@@ -53,7 +53,9 @@ impl Grants {
             GrantKind::Tcp => self.tcp.add(entry).map_err(form)?,
             GrantKind::Udp => self.udp.add(entry).map_err(form)?,
             GrantKind::Lookup => self.lookup.add(entry).map_err(form)?,
-            GrantKind::Stdio | GrantKind::Functions => return Err(GrantError::NotAnOption { grant }),
+            GrantKind::Stdio | GrantKind::Functions | GrantKind::State | GrantKind::Plugins => {
+                return Err(GrantError::NotAnOption { grant });
+            }
         }
         Ok(())
     }

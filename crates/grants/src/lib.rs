@@ -32,7 +32,7 @@ pub use {
     http::{Exchange, HttpClient, HttpError, HttpGrant, Timeouts, Tls},
     lookup::{LookupError, LookupGrant, Resolver, SystemResolver},
     network::{Network, SocketUse},
-    option::{GrantOption, OPTIONS, Suggestion, Value, denial, suggestion},
+    option::{GrantOption, OPTIONS, Suggestion, Value, denial, nearest, suggestion},
     tcp::TcpGrant,
     udp::UdpGrant,
 };

@@ -113,6 +113,15 @@ pub(crate) fn option(kind: GrantKind) -> Option<&'static GrantOption> {
     OPTIONS.iter().find(|option| option.kind == kind)
 }
 
+/// The word that a mistyped one most likely stands for.
+pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let most = (word.chars().count() / 3).max(1);
+    let word = word.to_lowercase().replace('-', "_");
+    let distance = |other: &str| strsim::osa_distance(&word, &other.to_lowercase().replace('-', "_"));
+    let (near, distance) = words.into_iter().map(|other| (other, distance(other))).min_by_key(|&(_, d)| d)?;
+    (distance <= most).then_some(near)
+}
+
 /// What to type to be granted something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suggestion {
@@ -201,7 +210,14 @@ mod tests {
     fn every_kind_that_is_written_down_has_one_option() {
         for kind in GrantKind::ALL {
             let count = OPTIONS.iter().filter(|option| option.kind == *kind).count();
-            assert_eq!(count, usize::from(!matches!(kind, GrantKind::Stdio | GrantKind::Functions)), "{kind:?}");
+            assert_eq!(
+                count,
+                usize::from(!matches!(
+                    kind,
+                    GrantKind::Stdio | GrantKind::Functions | GrantKind::State | GrantKind::Plugins
+                )),
+                "{kind:?}"
+            );
         }
     }
 

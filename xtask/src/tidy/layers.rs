@@ -28,6 +28,9 @@ enum Reach {
     Any,
 }
 
+/// What host programs and libraries for them need not know.
+const ENGINE_AND_MANIFEST: &[&str] = &["wasmtime*", "clap", "clap_*", "toml_*"];
+
 const LAYERS: &[Layer] = &[
     Layer {
         package: "sandbar-call",
@@ -66,7 +69,15 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         package: "sandbar",
-        below: &["sandbar-call", "sandbar-grants", "sandbar-engine", "sandbar-triggers", "sandbar-app"],
+        below: &[
+            "sandbar-call",
+            "sandbar-grants",
+            "sandbar-engine",
+            "sandbar-triggers",
+            "sandbar-app",
+            "sandbar-bindings",
+            "sandbar-embed",
+        ],
         never: &["wasmtime*", "hyper", "h2"],
         reach: Reach::Direct,
         why: "the command line holds no logic: what runs is the engine's, what serves is the app's",
@@ -74,9 +85,44 @@ const LAYERS: &[Layer] = &[
     Layer {
         package: "sandbar-embed",
         below: &["sandbar-call", "sandbar-grants", "sandbar-engine"],
-        never: &["wasmtime*", "clap", "clap_*", "toml", "toml_*", "hyper"],
+        never: &["wasmtime*", "clap", "clap_*", "toml_*", "hyper"],
         reach: Reach::Direct,
-        why: "a host program embeds plugins, not a server or a manifest",
+        why: "a host program embeds plugins and their own manifests, not a server or an app",
+    },
+    Layer {
+        package: "sandbar-bindings",
+        below: &[],
+        never: &["wasmtime*", "clap", "clap_*", "tokio", "tokio-*"],
+        reach: Reach::Any,
+        why: "a build script compiles it in seconds: it reads types and writes text, and runs nothing",
+    },
+    Layer {
+        package: "sandbar-c",
+        below: &["sandbar-embed"],
+        never: ENGINE_AND_MANIFEST,
+        reach: Reach::Direct,
+        why: "a library for another language says what embed says, in that language",
+    },
+    Layer {
+        package: "sandbar-node",
+        below: &["sandbar-embed"],
+        never: ENGINE_AND_MANIFEST,
+        reach: Reach::Direct,
+        why: "a library for another language says what embed says, in that language",
+    },
+    Layer {
+        package: "sandbar-python",
+        below: &["sandbar-embed"],
+        never: ENGINE_AND_MANIFEST,
+        reach: Reach::Direct,
+        why: "a library for another language says what embed says, in that language",
+    },
+    Layer {
+        package: "plugin-host",
+        below: &["sandbar-embed", "sandbar-testkit"],
+        never: ENGINE_AND_MANIFEST,
+        reach: Reach::Direct,
+        why: "it shows what a host program needs, which is embed and nothing behind it",
     },
     Layer {
         package: "sandbar-testkit",

@@ -2,8 +2,8 @@
 
 use super::{EXCEPTIONS, Exceptions, File, lexer};
 
-/// The only crates that may hold `unsafe` at all, in the modules that the exceptions name.
-const UNSAFE_CRATES: &[&str] = &["crates/engine/", "crates/embed/"];
+/// The only crates that may hold `unsafe` at all, in the modules, or folders of them, that the exceptions name.
+const UNSAFE_CRATES: &[&str] = &["crates/engine/", "crates/embed/", "packages/"];
 
 /// How many lines above an `unsafe` its reason may begin.
 const REASON_LINES: usize = 8;
@@ -22,13 +22,18 @@ pub(super) fn check(files: &[File], exceptions: &Exceptions) -> Vec<String> {
         faults.extend(unsafe_faults(&file.path, text, exceptions));
     }
     let holds_unsafe = |path: &str| {
-        let named = files.iter().find(|file| file.path == path).and_then(|file| file.text.as_ref());
-        named.is_some_and(|text| !lexer::lines_with_word(text, "unsafe").is_empty())
+        let named = files.iter().filter(|file| names(path, &file.path)).filter_map(|file| file.text.as_ref());
+        named.into_iter().any(|text| !lexer::lines_with_word(text, "unsafe").is_empty())
     };
     for path in exceptions.unsafe_modules.keys().filter(|path| !holds_unsafe(path)) {
         faults.push(format!("{EXCEPTIONS} lists `{path}` for nothing: remove its line"));
     }
     faults
+}
+
+/// Whether an entry is this file, or a folder that it lies in.
+fn names(entry: &str, path: &str) -> bool {
+    entry == path || (entry.ends_with('/') && path.starts_with(entry))
 }
 
 fn note_faults(path: &str, text: &str) -> Vec<String> {
@@ -46,15 +51,17 @@ fn unsafe_faults(path: &str, text: &str, exceptions: &Exceptions) -> Vec<String>
         return Vec::new();
     }
     let lines: Vec<&str> = text.lines().collect();
-    let is_named = exceptions.unsafe_modules.contains_key(path);
+    let is_named = exceptions.unsafe_modules.keys().any(|entry| names(entry, path));
     let may = UNSAFE_CRATES.iter().any(|folder| path.starts_with(folder)) && is_named;
     let mut faults = Vec::new();
     for line in lexer::lines_with_word(text, "unsafe") {
         let above = lines.iter().take(line).skip(line.saturating_sub(REASON_LINES + 1));
         if !may {
             faults.push(format!(
-                "`{path}:{line}`: `unsafe` is only for modules of engine and embed that {EXCEPTIONS} names with a reason"
+                "`{path}:{line}`: `unsafe` is only for modules of engine, embed and packages that {EXCEPTIONS} names with a reason"
             ));
+        } else if lines.get(line.saturating_sub(1)).is_some_and(|line| line.trim() == "#[unsafe(no_mangle)]") {
+            // What a C ABI is made of: each name begins with that of the library.
         } else if !above.clone().any(|line| line.contains("SAFETY:") || line.contains("# Safety")) {
             faults.push(format!("`{path}:{line}`: `unsafe` without its reason\nhint: // SAFETY: why it holds"));
         }

@@ -260,12 +260,3 @@ fn syntax_problem(message: &str, at: Range<usize>, text: &str) -> Problem {
         None => Problem::error(format!("not TOML: {message}"), at, ""),
     }
 }
-
-/// The word that a mistyped one most likely stands for.
-pub(crate) fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let most = (word.chars().count() / 3).max(1);
-    let word = word.to_lowercase().replace('-', "_");
-    let distance = |other: &str| strsim::osa_distance(&word, &other.to_lowercase().replace('-', "_"));
-    let (near, distance) = words.into_iter().map(|other| (other, distance(other))).min_by_key(|&(_, d)| d)?;
-    (distance <= most).then_some(near)
-}

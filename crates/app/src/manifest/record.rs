@@ -3,13 +3,14 @@
 
 use super::{
     Spanned,
-    error::{Problem, Problems, Source, nearest},
+    error::{Problem, Problems, Source},
     limits,
     setting::{Absent, FromValue, Setting, Table},
     tables::{Admin, GUEST, HTTP, Pool, ROOT, Receipts, Server},
     value::{Form, Misread, Value, one_of, shown},
 };
 use sandbar_call::{GrantKind, Resource};
+use sandbar_grants::nearest;
 use sandbar_grants::{GrantOption, OPTIONS, suggestion};
 use std::{collections::BTreeMap, ops::Range};
 use toml::de::{DeString, DeTable, DeValue};

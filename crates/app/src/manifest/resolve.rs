@@ -3,7 +3,7 @@
 
 use super::{
     Answer, Guest, Manifest, Route, Spanned,
-    error::{Problem, Problems, Source, nearest},
+    error::{Problem, Problems, Source},
     limits,
     record::{Recorded, Said, SaidGuest},
     tables::{Admin, GUEST, HTTP, MANIFEST_VERSION, Pool, ROOT, Receipts, Server},
@@ -11,6 +11,7 @@ use super::{
 };
 use sandbar_call::{GrantKind, Limits, Resource};
 use sandbar_grants::Grants;
+use sandbar_grants::nearest;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,

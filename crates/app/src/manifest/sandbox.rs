@@ -1,9 +1,10 @@
 //! How long a sandbox lives: `"fresh"`, `"held"` or `{ reuse = 100, idle = "10s" }`.
 
 use super::{
-    error::{Problem, nearest},
+    error::Problem,
     value::{Form, Misread, Value, one_of, shown},
 };
+use sandbar_grants::nearest;
 use std::{ops::Range, time::Duration};
 use toml::de::DeTable;
 

@@ -96,7 +96,7 @@ impl std::error::Error for ValueError {}
 /// # Errors
 /// For any other text.
 pub fn duration(text: &str) -> Result<Duration, ValueError> {
-    nanoseconds(text).map(Duration::from_nanos).ok_or_else(|| mismatch(Form::Duration, text))
+    Unit::Nanoseconds.read(text).map(Duration::from_nanos).ok_or_else(|| mismatch(Form::Duration, text))
 }
 
 /// Reads a size in bytes: `64KiB`, `64MiB`, `1GiB`, `64KB`, `4096`.
@@ -104,7 +104,7 @@ pub fn duration(text: &str) -> Result<Duration, ValueError> {
 /// # Errors
 /// For any other text.
 pub fn bytes(text: &str) -> Result<u64, ValueError> {
-    byte_count(text).ok_or_else(|| mismatch(Form::Bytes, text))
+    Unit::Bytes.read(text).ok_or_else(|| mismatch(Form::Bytes, text))
 }
 
 /// Reads a whole number; `_` may part its digits.
@@ -112,7 +112,7 @@ pub fn bytes(text: &str) -> Result<u64, ValueError> {
 /// # Errors
 /// For any other text.
 pub fn count(text: &str) -> Result<u64, ValueError> {
-    digits(text).ok_or_else(|| mismatch(Form::Count, text))
+    Unit::Count.read(text).ok_or_else(|| mismatch(Form::Count, text))
 }
 
 /// Reads the bound of a resource, in the resource's unit; `none` is `u64::MAX`, which bounds nothing.
@@ -120,7 +120,7 @@ pub fn count(text: &str) -> Result<u64, ValueError> {
 /// # Errors
 /// For a text that does not fit the unit.
 pub fn limit(resource: Resource, text: &str) -> Result<u64, ValueError> {
-    bound(resource.unit(), text).ok_or_else(|| mismatch(Form::Limit(resource.unit()), text))
+    resource.unit().read_bound(text).ok_or_else(|| mismatch(Form::Limit(resource.unit()), text))
 }
 
 impl Form {
@@ -191,17 +191,19 @@ impl Form {
             Form::Address => text.parse().ok().map(Value::Address),
             Form::AddressOrOff if text == "off" => Some(Value::Off),
             Form::AddressOrOff => text.parse().ok().map(Value::Address),
-            Form::Duration => nanoseconds(text).map(|ns| Value::Duration(Duration::from_nanos(ns))),
-            Form::Timeout => nanoseconds(text).filter(|&ns| ns > 0).map(|ns| Value::Duration(Duration::from_nanos(ns))),
-            Form::Bytes => byte_count(text).map(Value::Number),
-            Form::Count => digits(text).map(Value::Number),
-            Form::CountFromOne => digits(text).filter(|&count| count > 0).map(Value::Number),
+            Form::Duration => Unit::Nanoseconds.read(text).map(|ns| Value::Duration(Duration::from_nanos(ns))),
+            Form::Timeout => {
+                Unit::Nanoseconds.read(text).filter(|&ns| ns > 0).map(|ns| Value::Duration(Duration::from_nanos(ns)))
+            }
+            Form::Bytes => Unit::Bytes.read(text).map(Value::Number),
+            Form::Count => Unit::Count.read(text).map(Value::Number),
+            Form::CountFromOne => Unit::Count.read(text).filter(|&count| count > 0).map(Value::Number),
             Form::Switch => text.parse().ok().map(Value::Switch),
             Form::Choice(words) => words.contains(&text).then(|| Value::Text(text.into())),
             Form::Digest => text.parse().ok().map(Value::Digest),
             Form::Sandbox => sandbox::read_word(text).map(Value::Sandbox),
             Form::Texts => None,
-            Form::Limit(unit) => bound(unit, text).map(Value::Number),
+            Form::Limit(unit) => unit.read_bound(text).map(Value::Number),
         };
         value.ok_or_else(|| mismatch(self, text))
     }
@@ -248,53 +250,6 @@ fn form_of(unit: Unit) -> Form {
         Unit::Bytes => Form::Bytes,
         Unit::Count => Form::Count,
     }
-}
-
-fn bound(unit: Unit, text: &str) -> Option<u64> {
-    match unit {
-        _ if text == "none" => Some(u64::MAX),
-        Unit::Nanoseconds => nanoseconds(text).filter(|&ns| ns > 0),
-        Unit::Bytes => byte_count(text),
-        Unit::Count => digits(text),
-    }
-}
-
-fn nanoseconds(text: &str) -> Option<u64> {
-    const UNITS: &[(&str, u64)] = &[
-        ("ns", 1),
-        ("us", 1_000),
-        ("ms", 1_000_000),
-        ("s", 1_000_000_000),
-        ("m", 60_000_000_000),
-        ("h", 3_600_000_000_000),
-    ];
-    with_unit(text, UNITS)
-}
-
-fn byte_count(text: &str) -> Option<u64> {
-    const UNITS: &[(&str, u64)] = &[
-        ("", 1),
-        ("B", 1),
-        ("KB", 1_000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("KiB", 1 << 10),
-        ("MiB", 1 << 20),
-        ("GiB", 1 << 30),
-    ];
-    with_unit(text, UNITS)
-}
-
-fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
-    let (number, unit) = text.split_at_checked(end)?;
-    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
-    digits(number)?.checked_mul(*factor).filter(|&amount| amount < u64::MAX)
-}
-
-fn digits(text: &str) -> Option<u64> {
-    let number = text.starts_with(|c: char| c.is_ascii_digit()).then(|| text.replace('_', ""))?;
-    number.bytes().all(|byte| byte.is_ascii_digit()).then(|| number.parse().ok())?.filter(|&number| number < u64::MAX)
 }
 
 fn mismatch(form: Form, text: &str) -> ValueError {

@@ -3,7 +3,11 @@
 use crate::shell::{finish, session};
 use sandbar_testkit::golden;
 
-const COMMANDS: &[&str] = &["up", "run", "call", "inspect", "compile", "receipts", "schema", "completions"];
+const COMMANDS: &[&str] =
+    &["up", "run", "call", "inspect", "types", "compile", "plugins", "receipts", "schema", "completions"];
+
+/// The commands of `sandbar plugins`, with pages of their own.
+const PLUGINS: &[&str] = &["list", "approve", "enable", "disable", "sign", "verify", "keygen"];
 
 /// Commands whose pages end with the flags of grants and limits.
 const GRANTED: &[&str] = &["up", "run", "call"];
@@ -31,6 +35,10 @@ fn every_help_page_is_as_it_was_reviewed() {
         let long = page(&format!("sandbar {command} --help"));
         golden::check(format!("tests/golden/help/{command}.txt"), &long);
         assert!(long.lines().all(|line| line.chars().count() <= 100), "{command} keeps to the width of the terminal");
+    }
+    for command in PLUGINS {
+        let long = page(&format!("sandbar plugins {command} --help"));
+        golden::check(format!("tests/golden/help/plugins-{command}.txt"), &long);
     }
 }
 
@@ -61,6 +69,9 @@ fn the_command_line_in_the_docs_is_current() {
         } else {
             assert!(!page.contains("\nGrants:\n"), "{command}");
             section(&title, &page);
+        }
+        for below in PLUGINS.iter().filter(|_| *command == "plugins") {
+            section(&format!("`sandbar plugins {below}`"), &self::page(&format!("sandbar plugins {below} --help")));
         }
     }
     section("Grants and limits", &format!("Grants:\n{}", shared.unwrap()));

@@ -1,6 +1,6 @@
 //! What a user reads when something does not fit: a golden file for each kind of thing.
 
-use crate::shell::session;
+use crate::shell::{root, session};
 use sandbar_testkit::golden;
 
 fn check(name: &str, lines: &[&str]) {
@@ -150,4 +150,82 @@ fn denials() {
     let outside = format!("sandbar run --dir docs::/docs:ro {guest} read /docs/../Cargo.toml");
     lines.extend([json.as_str(), &folder, &outside]);
     check("denials", &lines);
+}
+
+#[test]
+fn types() {
+    check(
+        "types",
+        &[
+            "sandbar types examples/quickstart/users.wasm --ts",
+            "sandbar types examples/quickstart/users.wasm",
+            "sandbar types examples/quickstart/users.wasm --ts --py",
+            "sandbar types examples/quickstart/users.wasm --rust --world users",
+            "sandbar types nowhere.wasm --ts",
+            "sandbar types Cargo.toml --ts",
+            "sandbar types guests/types/wit --ts --world shapes",
+            "printf 'package a:b; world one {} world two {}' > \"$XDG_CACHE_HOME/two.wit\"; cd \"$XDG_CACHE_HOME\"; sandbar types two.wit --ts",
+            "printf 'package a:b; world one { export f: fun(); }' > \"$XDG_CACHE_HOME/bad.wit\"; cd \"$XDG_CACHE_HOME\"; sandbar types bad.wit --ts",
+            "sandbar types guests/wat/add.wat --ts --output \"$XDG_CACHE_HOME/add.d.ts\"; grep add \"$XDG_CACHE_HOME/add.d.ts\"",
+            "sandbar types guests/wat/add.wat --ts --output /nowhere/add.d.ts",
+        ],
+    );
+}
+
+#[test]
+fn plugins() {
+    // A folder of plugins, made anew: `price` asks for something, `broken` is wrong, `users` has no manifest.
+    let made = [
+        "cd \"$XDG_CACHE_HOME\" && rm -rf shelf key key.pub other other.pub && mkdir shelf",
+        "cp \"$OLDPWD/examples/quickstart/users.wasm\" shelf && cp \"$OLDPWD/examples/quickstart/sensor.wasm\" shelf/price.wasm",
+        "printf 'version = \"1.2.0\"\\n[grants]\\nrandom = true\\n[limits]\\nwall = \"1m\"\\n' > shelf/price.plugin.toml",
+        "printf 'gest = 1' > shelf/broken.plugin.toml",
+    ];
+    let seeded = |line: &str| format!("cd \"$XDG_CACHE_HOME\"; {line}");
+    let lines = [
+        made.join(" && "),
+        seeded("sandbar plugins keygen key"),
+        seeded("sandbar plugins keygen key"),
+        seeded("sandbar plugins keygen other"),
+        seeded("sandbar plugins list shelf"),
+        seeded("sandbar plugins list nowhere"),
+        seeded("sandbar plugins list shelf --signed --key key.pub"),
+        seeded("sandbar plugins list shelf --signed"),
+        seeded("sandbar plugins list shelf --key key"),
+        seeded("sandbar plugins approve shelf prices"),
+        seeded("sandbar plugins approve shelf broken"),
+        seeded("sandbar plugins approve shelf price --later --key key.pub"),
+        seeded("sandbar plugins approve shelf price"),
+        seeded("cat shelf/plugins.approved.toml"),
+        seeded("sandbar plugins list shelf"),
+        seeded("sandbar plugins sign shelf/users.wasm --key key"),
+        seeded("sandbar plugins sign shelf/price.plugin.toml --key key --embed"),
+        seeded("sandbar plugins sign shelf/users.wasm --key key.pub"),
+        seeded("sandbar plugins verify shelf/price.wasm --key key.pub"),
+        seeded("sandbar plugins verify shelf/price.wasm --key other.pub"),
+        seeded("sandbar plugins list shelf --signed --key key.pub"),
+        seeded("sandbar plugins approve shelf price --later --key key.pub"),
+        seeded("sandbar plugins disable shelf users"),
+        seeded("cat shelf/plugins.approved.toml"),
+        seeded("chmod 644 key; sandbar plugins sign shelf/users.wasm --key key"),
+        seeded("printf x >> shelf/users.wasm.sig; sandbar plugins verify shelf/users.wasm --key key.pub"),
+        seeded("rm shelf/users.wasm.sig; sandbar plugins verify shelf/users.wasm --key key.pub"),
+        seeded("sandbar --json plugins list shelf"),
+    ];
+    let shown = session(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    golden::check("tests/golden/messages/plugins.txt", &without_keys(&shown));
+}
+
+/// Writes `<key>` for ids of keys, 16 hexadecimal digits, which differ from run to run; and `CACHE` for where all this lies.
+fn without_keys(text: &str) -> String {
+    let cache = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache").display().to_string();
+    let text = text.replace(&cache.replace(root().to_str().unwrap(), "ROOT"), "CACHE");
+    let is_word = |c: char| c.is_ascii_alphanumeric();
+    let mut shown = String::new();
+    for part in text.split_inclusive(|c| !is_word(c)) {
+        let word = part.trim_end_matches(|c| !is_word(c));
+        let is_key = word.len() == 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        shown.push_str(&if is_key { part.replace(word, "<key>") } else { part.to_owned() });
+    }
+    shown
 }

@@ -1,7 +1,7 @@
 //! Files that are no guests, or not ones that anybody means: each is a bounded error, and none is a panic.
 
 use crate::app::{SOON, TIME, app_folder, empty_folder, finish, guest, guest_file, route, sandbar};
-use sandbar_engine::{Allocation, Cache, Compiler, Engine, EngineConfig, Guest};
+use sandbar_engine::{Cache, Compiler, Engine, EngineConfig, Guest};
 use sandbar_testkit::process::{self, Finished};
 use std::{
     fs::{self, File},
@@ -288,7 +288,7 @@ fn a_compiler_has_no_more_memory_than_it_may() {
     let compiler = Compiler::Child { program, memory_bytes: 3 << 29, time: TIME };
     let cache = Some(Cache { folder, bytes_max: 1 << 30 });
     // Three gigabytes would do for it.
-    let engine = Engine::new(EngineConfig { allocation: Allocation::OnDemand, cache, compiler }).unwrap();
+    let engine = Engine::new(EngineConfig { cache, compiler, ..EngineConfig::default() }).unwrap();
 
     let refused = engine.prepare(&Guest::from_bytes("large", bomb(12_000)).unwrap(), false).unwrap_err().to_string();
     assert!(refused.contains("more memory than compiling may"), "{refused}");

@@ -22,8 +22,8 @@ fn a_function_that_blocks_ends_its_call_and_holds_nobody_else_up() {
         Policy::Fresh { sandboxes_max: 4 },
     ];
     let block = |policy| {
-        let plugin = host.plugin(BLOCKS.as_bytes().to_vec()).policy(policy).within(Duration::from_millis(1));
-        plugin.function("env", "block", |_: &mut HostCall<'_>, (): ()| thread::sleep(Duration::from_millis(3)))
+        let plugin = host.plugin(BLOCKS.as_bytes().to_vec()).policy(policy).within(Duration::from_millis(10));
+        plugin.function("env", "block", |_: &mut HostCall<'_>, (): ()| thread::sleep(Duration::from_millis(12)))
     };
     let blocking: Vec<Plugin> = policies.into_iter().map(|policy| block(policy).load().unwrap()).collect();
     let other = host.plugin(ANSWERS.as_bytes().to_vec()).policy(policies[2]).load().unwrap();

@@ -114,3 +114,71 @@ fn functions_of_the_host_take_and_give_blocks() {
         assert_eq!(plugin.call_bytes("greet", name).unwrap(), format!("hello, {name}!"));
     }
 }
+
+/// What languages with a runtime of their own export, is called once, before anything else.
+#[test]
+fn runtimes_are_started_once() {
+    for (export, params) in [("hs_init", "(param i32 i32)"), ("_initialize", ""), ("__wasm_call_ctors", "")] {
+        let plugin = format!(
+            r#"(module
+                (import "extism:host/env" "alloc" (func $alloc (param i64) (result i64)))
+                (import "extism:host/env" "store_u8" (func $store (param i64 i32)))
+                (import "extism:host/env" "output_set" (func $output (param i64 i64)))
+                (global $starts (mut i32) (i32.const 48))
+                (func (export "{export}") {params} (global.set $starts (i32.add (global.get $starts) (i32.const 1))))
+                (func (export "starts") (result i32) (local $block i64)
+                    (local.set $block (call $alloc (i64.const 1)))
+                    (call $store (local.get $block) (global.get $starts))
+                    (call $output (local.get $block) (i64.const 1))
+                    (i32.const 0)))"#
+        );
+        let plugin = host().plugin(plugin.into_bytes()).load().unwrap();
+        assert_eq!(plugin.call_bytes("starts", "").unwrap(), "1", "{export}");
+        assert_eq!(plugin.call_bytes("starts", "").unwrap(), "1", "{export}");
+    }
+}
+
+#[test]
+fn manifests_are_read_and_what_is_not_there_is_said() {
+    let folder = std::env::temp_dir().join(format!("sandbar-extism-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guests/target/sandbar/extism.wasm");
+    std::fs::copy(guest, folder.join("vowels.wasm")).unwrap();
+    let load = |name: &str, text: &str| {
+        std::fs::write(folder.join(name), text).unwrap();
+        let greeting = |_: &mut HostCall<'_>, (name,): (i64,)| name;
+        host().extism(folder.join(name))?.function("extism:host/user", "greeting", greeting).load()
+    };
+    let json = r#"{"wasm": [{"path": "vowels.wasm", "name": "main"}], "memory": {"max_pages": 256},
+        "config": {"color": "red"}, "allowed_hosts": ["*.example.com"], "allowed_paths": {"ro:.": "/data"}, "timeout_ms": 300}"#;
+    let toml = "timeout_ms = 300\nallowed_hosts = [\"*.example.com\"]\n[[wasm]]\npath = \"vowels.wasm\"\n\
+        [memory]\nmax_pages = 256\n[config]\ncolor = \"red\"\n[allowed_paths]\n\"ro:.\" = \"/data\"\n";
+    for (name, text) in [("plugin.json", json), ("plugin.toml", toml)] {
+        let plugin = load(name, text).unwrap();
+        assert_eq!(&*plugin.name(), "vowels", "{name}");
+        assert_eq!(plugin.call_bytes("configured", "color").unwrap(), "red", "{name}");
+        let stopped = |limit| Outcome::Stopped { limit };
+        assert_eq!(plugin.call_bytes("echo", vec![1; 32 << 20]).unwrap_err().outcome, stopped(Resource::Memory));
+        assert_eq!(plugin.call_bytes("spin", "").unwrap_err().outcome, stopped(Resource::Wall), "{name}");
+        let refused = plugin.call_bytes("ask", "http://example.org/").unwrap_err().receipt.unwrap();
+        assert!(refused.denials[0].allow.contains("example.org"), "{refused:?}");
+    }
+    for (text, said) in [
+        ("{", "EOF"),
+        (r#"{"wasm": []}"#, "expected a module under `wasm`, found none"),
+        (r#"{"wasm": [{"path": "a"}, {"path": "b"}]}"#, "expected one module under `wasm`, found 2"),
+        (r#"{"wasm": [{"path": "nowhere.wasm"}]}"#, "nowhere.wasm"),
+        (
+            r#"{"wasm": [{"path": "vowels.wasm", "hash": "00"}]}"#,
+            "expected a module whose `hash` is `00`, found `sha256:",
+        ),
+        (r#"{"wasm": [{"url": "https://example.com/a.wasm"}]}"#, "download it"),
+        (r#"{"wasm": [{"path": "vowels.wasm"}], "memory": {"max_var_bytes": 5}}"#, "`max_var_bytes` is 5"),
+        (r#"{"wasm": [{"path": "vowels.wasm"}], "allowed_hosts": ["a b"]}"#, "a b"),
+        (r#"{"wasm": [{"path": "vowels.wasm"}], "timeout": 5}"#, "unknown field `timeout`"),
+    ] {
+        let error = load("wrong.json", text).unwrap_err().to_string();
+        assert!(error.contains(said), "{text}: {error}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -8,8 +8,7 @@ mod kernels;
 
 use sandbar_call::{Arguments, Body, Call, CallId, Event, Limits, Origin, Outcome, Receipt, Reply, Resource, Run};
 use sandbar_engine::{
-    Allocation, Binding, Compiler, Engine, EngineConfig, Entry, EntryChoice, Fuel, Guest, Log, LogRecord, Policy,
-    Program,
+    Allocation, Binding, Engine, EngineConfig, Entry, EntryChoice, Fuel, Guest, Log, LogRecord, Policy, Program,
 };
 use std::{
     future::Future,
@@ -68,12 +67,8 @@ fn count_instructions() {
 
 fn measure() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let engine = Engine::new(EngineConfig {
-        allocation: Allocation::Pooled { slots: 2 },
-        cache: None,
-        compiler: Compiler::InProcess,
-    })
-    .unwrap();
+    let engine =
+        Engine::new(EngineConfig { allocation: Allocation::Pooled { slots: 2 }, ..EngineConfig::default() }).unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/quickstart");
     if std::env::args().nth(1).is_some_and(|only| only == "kernels") {
         kernels::measure(&runtime, &engine, ROUNDS);

@@ -9,6 +9,7 @@ use crate::{
     values::ComponentSignature,
 };
 use futures::FutureExt;
+use sandbar_call::GrantKind;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 use wasmtime::{
     AsContext, Caller, ExternType, FuncType, Linker, Module, Result, StoreContextMut, Val, ValType, component,
@@ -33,13 +34,13 @@ pub(super) fn link_module(
         let asked = signature(&ty).ok_or_else(|| {
             unfit(format!("the guest expects `{ty}`, and functions of the host take and give only numbers"))
         })?;
-        let Function { numbers: Some(Numbers { signature, body }), .. } = function else {
+        let Function { grant, numbers: Some(Numbers { signature, body }), .. } = function else {
             return Err(unfit("the host gives this function to components only".into()));
         };
         if let Some(given) = signature.as_ref().filter(|given| **given != asked) {
             return Err(unfit(format!("the guest expects `{asked}`, and the host's function is `{given}`")));
         }
-        define_in_module(linker, (import.module(), import.name()), ty, body.clone()).map_err(super::setup)?;
+        define_in_module(linker, (import.module(), import.name()), ty, (*grant, body.clone())).map_err(super::setup)?;
     }
     Ok(())
 }
@@ -48,7 +49,7 @@ fn define_in_module(
     linker: &mut Linker<State>,
     (module, name): (&str, &str),
     ty: FuncType,
-    body: NumbersBody,
+    (grant, body): (GrantKind, NumbersBody),
 ) -> Result<()> {
     let shown: Arc<str> = format!("{module}.{name}").into();
     let result_types: Arc<[NumberType]> = ty.results().filter_map(|ty| number_type(&ty)).collect();
@@ -56,7 +57,7 @@ fn define_in_module(
         NumbersBody::Now(body) => linker.func_new(module, name, ty, move |mut caller, params, results| {
             let params = Params::of(params);
             let mut given = Params::zeros(&result_types);
-            HostCall::of_module(&mut caller)
+            HostCall::of_module(&mut caller, grant)
                 .calls(&shown, |call| body(call, params.as_slice(), given.as_mut_slice()))?;
             return_numbers(&shown, &caller, given.as_slice(), &result_types, results)
         })?,
@@ -64,7 +65,8 @@ fn define_in_module(
             let (body, shown, result_types) = (body.clone(), shown.clone(), result_types.clone());
             Box::new(async move {
                 let params = Params::of(params);
-                let later = HostCall::of_module(&mut caller).calls(&shown, |call| Ok(body(call, params.as_slice())))?;
+                let later =
+                    HostCall::of_module(&mut caller, grant).calls(&shown, |call| Ok(body(call, params.as_slice())))?;
                 let given = AssertUnwindSafe(later).catch_unwind().await;
                 let given = settled(caller.data(), &shown, given.unwrap_or_else(|panic| Err(panicked(&*panic))))?;
                 return_numbers(&shown, &caller, &given, &result_types, results)
@@ -207,12 +209,12 @@ fn define_in_component(
         let message = "the host gives this function to core modules only".into();
         return Err(LoadError::Import { import: shown.to_owned(), message });
     };
-    let shown: Arc<str> = shown.into();
+    let (shown, grant): (Arc<str>, _) = (shown.into(), function.grant);
     let defined = match values.clone() {
         Values::Now(body) => linker.func_new(name, move |mut store, ty, params, results| {
             let signature = ComponentSignature::of(&shown, &ty);
             let arguments = arguments(&store, &signature, params)?;
-            let call = HostCall::of_component(wasmtime::AsContextMut::as_context_mut(&mut store));
+            let call = HostCall::of_component(wasmtime::AsContextMut::as_context_mut(&mut store), grant);
             let given = call.calls(&shown, |call| body(call, &arguments))?;
             return_value(&store, &signature, &given, results)
         }),
@@ -221,7 +223,7 @@ fn define_in_component(
             Box::new(async move {
                 let signature = ComponentSignature::of(&shown, &ty);
                 let arguments = arguments(&store, &signature, params)?;
-                let call = HostCall::of_component(wasmtime::AsContextMut::as_context_mut(&mut store));
+                let call = HostCall::of_component(wasmtime::AsContextMut::as_context_mut(&mut store), grant);
                 let later = call.calls(&shown, |call| Ok(body(call, &arguments)))?;
                 let given = AssertUnwindSafe(later).catch_unwind().await;
                 let given = settled(store.data(), &shown, given.unwrap_or_else(|panic| Err(panicked(&*panic))))?;

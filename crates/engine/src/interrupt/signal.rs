@@ -35,9 +35,6 @@ use std::{
 
 pub(super) use frame::host_call;
 
-/// Whether guests are interrupted by signals here.
-pub(crate) const POSSIBLE: bool = true;
-
 /// What is sent: a standard signal, since those are sent however many are waiting, and one that nothing else uses.
 const SIGNALS: [c_int; 2] = [libc::SIGSTKFLT, libc::SIGPWR];
 
@@ -173,7 +170,7 @@ fn mask(how: c_int) {
 }
 
 /// Has the handler called for a signal that nothing else in this process has a handler for.
-pub(super) fn install() -> io::Result<()> {
+pub(crate) fn install() -> io::Result<()> {
     let _one_at_a_time = threads();
     if SIGNAL.get().is_some() {
         return Ok(());

@@ -3,9 +3,6 @@
 use super::{HostCall, Interrupt};
 use std::{ffi::c_void, io, sync::Arc};
 
-/// Whether guests are interrupted by signals here.
-pub(crate) const POSSIBLE: bool = false;
-
 pub(crate) struct Running;
 
 pub(crate) fn run(_: &Arc<Interrupt>) -> Running {
@@ -18,7 +15,7 @@ pub fn tick_threads() -> usize {
     0
 }
 
-pub(super) fn install() -> io::Result<()> {
+pub(crate) fn install() -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

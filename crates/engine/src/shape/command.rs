@@ -88,6 +88,8 @@ async fn run_entry(target: &Target, sandbox: &mut Sandbox) -> Result<std::result
             let command = indices.load(&mut sandbox.store, &instance)?;
             sandbox.store.run_concurrent(async |accessor| command.wasi_cli_run().call_run(accessor).await).await?
         }
-        Target::ComponentFunction { .. } | Target::Http02(_) | Target::Http03(_) => bail!("expected a command"),
+        Target::ComponentFunction { .. } | Target::ResourceDrop | Target::Http02(_) | Target::Http03(_) => {
+            bail!("expected a command")
+        }
     }
 }

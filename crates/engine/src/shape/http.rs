@@ -115,6 +115,7 @@ where
             }
             Target::CoreFunction { .. }
             | Target::ComponentFunction { .. }
+            | Target::ResourceDrop
             | Target::Command02(_)
             | Target::Command03(_) => bail!("expected a `wasi:http` handler"),
         }

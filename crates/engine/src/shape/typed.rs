@@ -113,13 +113,14 @@ struct TypedCall {
 impl AsyncCall<String> for TypedCall {
     async fn call(self, _: &Program, sandbox: &mut Sandbox) -> Result<Ended<String>> {
         match &self.entry.target {
-            Target::CoreFunction { name, .. } => call_core(&self.entry.target, name, &self.arguments, sandbox).await,
+            Target::CoreFunction { name, .. } => call_core(&self.entry, name, &self.arguments, sandbox).await,
             Target::ComponentFunction { name, export } => {
                 let instance = sandbox.component()?;
                 let function = instance.get_func(&mut sandbox.store, export);
                 let function = function.ok_or_else(|| format_err!("the guest has no function `{name}`"))?;
                 call_component(name, function, &self.arguments, sandbox).await
             }
+            Target::ResourceDrop => drop_resource(&self.arguments, sandbox).await,
             Target::Command02(_) | Target::Command03(_) | Target::Http02(_) | Target::Http03(_) => {
                 bail!("expected an export with arguments")
             }
@@ -127,8 +128,8 @@ impl AsyncCall<String> for TypedCall {
     }
 }
 
-async fn call_core(target: &Target, name: &str, given: &Texts, sandbox: &mut Sandbox) -> Result<Ended<String>> {
-    let function = core_function(target, sandbox)?;
+async fn call_core(entry: &Inner, name: &str, given: &Texts, sandbox: &mut Sandbox) -> Result<Ended<String>> {
+    let function = core_function(&entry.target, sandbox)?;
     let signature = CoreSignature::of(name, &function.ty(&sandbox.store));
     let arguments = match signature.arguments(given.given()) {
         Ok(arguments) => arguments,
@@ -156,6 +157,11 @@ async fn call_core(target: &Target, name: &str, given: &Texts, sandbox: &mut San
     }
     let mut results = vec![Val::I32(0); signature.results_len()];
     function.call_async(&mut sandbox.store, &params, &mut results).await?;
+    if let Some(it) = entry.program.binding().results.get(name) {
+        let bytes_max = result_bytes_max(sandbox);
+        let memory = sandbox.store.data().memory.map(|memory| memory.data(&sandbox.store)).unwrap_or_default();
+        return Ok(written(it.text(name, &results, memory, bytes_max)));
+    }
     Ok(written(signature.result_text(&results, given.notation(), result_bytes_max(sandbox))))
 }
 
@@ -181,13 +187,31 @@ async fn call_component(
     sandbox: &mut Sandbox,
 ) -> Result<Ended<String>> {
     let signature = ComponentSignature::of(name, &function.ty(&sandbox.store));
-    let arguments = match signature.arguments(given.given()) {
+    let arguments = match signature.arguments(given.given(), sandbox.handles.as_mut()) {
         Ok(arguments) => arguments,
         Err(error) => return Ok(unfit(&error)),
     };
     let mut results = vec![component::Val::Bool(false); signature.results_len()];
     function.call_async(&mut sandbox.store, &arguments, &mut results).await?;
-    Ok(written(signature.result_text(&results, given.notation(), result_bytes_max(sandbox))))
+    let bytes_max = result_bytes_max(sandbox);
+    Ok(written(signature.result_text(&results, given.notation(), bytes_max, &mut sandbox.handles)))
+}
+
+/// Ends a resource that the host has a handle of, given as `[{"handle": 1}]`.
+async fn drop_resource(given: &Texts, sandbox: &mut Sandbox) -> Result<Ended<String>> {
+    #[derive(serde::Deserialize)]
+    struct Given {
+        handle: u32,
+    }
+    let Texts::Json(json) = given else { bail!("expected a handle in JSON") };
+    let handle = serde_json::from_slice::<[Given; 1]>(json).ok().map(|[Given { handle }]| handle);
+    let resource = handle.zip(sandbox.handles.as_mut()).and_then(|(handle, handles)| handles.take(handle));
+    let Some(resource) = resource else {
+        let message = r#"expected a handle that is there, such as `[{"handle": 1}]`"#.into();
+        return Ok(Ended::with(Outcome::Refused { why: Refusal::Event { message } }));
+    };
+    resource.resource_drop_async(&mut sandbox.store).await?;
+    Ok(Ended::done("null".into()))
 }
 
 /// The arguments don't fit the export: whoever sent the event is told, and none of the export's code has run.

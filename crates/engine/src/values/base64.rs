@@ -1,4 +1,4 @@
-//! Base64, read only: bytes that JSON can't hold.
+//! Base64 (RFC 4648): bytes that JSON can't hold.
 
 /// Decodes base64 (RFC 4648) in the standard or the URL-safe alphabet, padded or not. `None` where the text is neither.
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
@@ -19,6 +19,21 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     }
     // Bits that are left over carry nothing; other than zero they are a second way to write the same bytes.
     (bits == 0).then_some(bytes)
+}
+
+/// Writes bytes in the standard alphabet, padded.
+pub(super) fn encode(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let bits = (0..3).fold(0u32, |bits, at| bits << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
+        for digit in 0..4 {
+            let sextet = (bits >> (18 - 6 * digit)) as usize & 63;
+            let is_there = digit <= chunk.len();
+            text.push(DIGITS.get(sextet).filter(|_| is_there).map_or('=', |digit| char::from(*digit)));
+        }
+    }
+    text
 }
 
 fn sextet(digit: u8) -> Option<u8> {
@@ -53,6 +68,16 @@ mod tests {
         ];
         for (text, bytes) in cases {
             assert_eq!(decode(text).as_deref(), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for (bytes, text) in
+            [(&b""[..], ""), (b"f", "Zg=="), (b"fo", "Zm8="), (b"foo", "Zm9v"), (&[0xfb, 0xff], "+/8=")]
+        {
+            assert_eq!(encode(bytes), text);
+            assert_eq!(decode(text).as_deref(), Some(bytes));
         }
     }
 }

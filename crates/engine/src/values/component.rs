@@ -1,7 +1,7 @@
 //! Arguments and results of a component's function.
 
 use super::{
-    Given, Notation, ValueError, ValueErrorKind, WAVE_BYTES_MAX,
+    Given, Handles, Notation, ValueError, ValueErrorKind, WAVE_BYTES_MAX,
     error::{Mismatch, excerpt},
     example::{example_of, shell_example_of},
     json,
@@ -39,35 +39,60 @@ impl ComponentSignature {
         usize::from(self.result.is_some())
     }
 
-    /// Makes the arguments of a call. Options at the end may be left out; they are none.
-    pub(crate) fn arguments(&self, given: Given<'_>) -> Result<Vec<Val>, ValueError> {
+    /// Makes the arguments of a call. Options at the end may be left out; they are none. Resources are given by handles, where
+    /// there are such; one that is given away has none any more.
+    pub(crate) fn arguments(&self, given: Given<'_>, handles: Option<&mut Handles>) -> Result<Vec<Val>, ValueError> {
+        let mut reader = Reader::new(handles.as_deref());
+        let values = self.read_arguments(&mut reader, given)?;
+        let gone = reader.given;
+        if let Some(handles) = handles {
+            for handle in gone {
+                handles.take(handle);
+            }
+        }
+        Ok(values)
+    }
+
+    fn read_arguments(&self, reader: &mut Reader<'_>, given: Given<'_>) -> Result<Vec<Val>, ValueError> {
         match given {
-            Given::Json(text) if text.trim_ascii().is_empty() => self.json_array(&[]),
+            Given::Json(text) if text.trim_ascii().is_empty() => self.json_array(reader, &[]),
             Given::Json(text) => match json::parse(text).map_err(|error| error.of(&self.all_arguments(), None))? {
-                Value::Array(array) => self.json_array(&array),
-                Value::Object(object) => self.json_object(&object),
+                Value::Array(array) => self.json_array(reader, &array),
+                Value::Object(object) => self.json_object(reader, &object),
                 value @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
                     let expected = "an array of arguments, or an object by parameter name";
                     let error = Mismatch::new(ValueErrorKind::Mismatch, expected, (&value).describe());
                     Err(error.of(&self.all_arguments(), self.call_hint(Notation::Json)))
                 }
             },
-            Given::Wave(texts) => self.wave(texts),
+            Given::Wave(texts) => self.wave(reader, texts),
         }
     }
 
     /// Writes the result of a call: `null` in JSON and nothing in WAVE where the function gives none. A text longer
-    /// than `bytes_max` is an error of kind [`ValueErrorKind::TooLarge`].
-    pub(crate) fn result_text(&self, results: &[Val], to: Notation, bytes_max: usize) -> Result<String, ValueError> {
+    /// than `bytes_max` is an error of kind [`ValueErrorKind::TooLarge`]. A resource becomes a handle, where it can be kept.
+    pub(crate) fn result_text(
+        &self,
+        results: &[Val],
+        to: Notation,
+        bytes_max: usize,
+        handles: &mut Option<Handles>,
+    ) -> Result<String, ValueError> {
         let mut out = Bounded::new(bytes_max);
-        match (results.first(), &self.result, to) {
-            (Some(value), Some(ty), Notation::Json) => json::write(&mut out, value, ty),
-            (Some(value), Some(_), Notation::Wave) => wave::write(&mut out, value),
-            (_, _, Notation::Json) => return Ok("null".to_owned()),
-            (_, _, Notation::Wave) => return Ok(String::new()),
-        }
-        .map_err(|error| error.of(format!("the result of `{}`", self.name), bytes_max))?;
+        out.handles = handles.take();
+        let written = self.write_result(&mut out, results, to);
+        *handles = out.handles.take();
+        written.map_err(|error| error.of(format!("the result of `{}`", self.name), bytes_max))?;
         Ok(out.finish())
+    }
+
+    fn write_result(&self, out: &mut Bounded, results: &[Val], to: Notation) -> Result<(), Unwritable> {
+        match (results.first(), &self.result, to) {
+            (Some(value), Some(ty), Notation::Json) => json::write(out, value, ty),
+            (Some(value), Some(_), Notation::Wave) => wave::write(out, value),
+            (_, _, Notation::Json) => Ok(out.write_str("null")?),
+            (_, _, Notation::Wave) => Ok(()),
+        }
     }
 
     /// Its name, as messages call it.
@@ -90,7 +115,7 @@ impl ComponentSignature {
     /// Reads what a function of the host gives back to a component, from JSON; any JSON will do where it gives nothing.
     pub(crate) fn result_of(&self, text: &str) -> Result<Option<Val>, ValueError> {
         let Some(ty) = &self.result else { return Ok(None) };
-        let read = json::parse(text.as_bytes()).and_then(|value| Reader::new().read(&value, ty));
+        let read = json::parse(text.as_bytes()).and_then(|value| Reader::new(None).read(&value, ty));
         let hint = || example_of(ty, Notation::Json).map(|example| format!("give it as `{example}`"));
         read.map(Some).map_err(|error| error.of(&format!("the result of `{}`", self.name), hint()))
     }
@@ -110,21 +135,28 @@ impl ComponentSignature {
         }
     }
 
-    fn json_array(&self, array: &[Value]) -> Result<Vec<Val>, ValueError> {
+    fn json_array(&self, reader: &mut Reader<'_>, array: &[Value]) -> Result<Vec<Val>, ValueError> {
         self.check_count(array.len(), Notation::Json)?;
-        self.read_each(array.iter().map(Some))
+        self.read_each(reader, array.iter().map(Some))
     }
 
-    fn json_object(&self, object: &serde_json::Map<String, Value>) -> Result<Vec<Val>, ValueError> {
+    fn json_object(
+        &self,
+        reader: &mut Reader<'_>,
+        object: &serde_json::Map<String, Value>,
+    ) -> Result<Vec<Val>, ValueError> {
         if let Some(unknown) = object.keys().find(|key| !self.params.iter().any(|(name, _)| name == *key)) {
             let found = format!("an argument {}", excerpt(unknown));
             return Err(self.count_error(found, Notation::Json));
         }
-        self.read_each(self.params.iter().map(|(name, _)| object.get(name)))
+        self.read_each(reader, self.params.iter().map(|(name, _)| object.get(name)))
     }
 
-    fn read_each<'a>(&self, given: impl Iterator<Item = Option<&'a Value>>) -> Result<Vec<Val>, ValueError> {
-        let mut reader = Reader::new();
+    fn read_each<'a>(
+        &self,
+        reader: &mut Reader<'_>,
+        given: impl Iterator<Item = Option<&'a Value>>,
+    ) -> Result<Vec<Val>, ValueError> {
         let given = given.chain(std::iter::repeat(None));
         let values = self.params.iter().zip(given).enumerate().map(|(index, ((name, ty), value))| {
             let Some(value) = value else {
@@ -137,18 +169,17 @@ impl ComponentSignature {
         values.collect()
     }
 
-    fn wave(&self, texts: &[String]) -> Result<Vec<Val>, ValueError> {
+    fn wave(&self, reader: &mut Reader<'_>, texts: &[String]) -> Result<Vec<Val>, ValueError> {
         self.check_count(texts.len(), Notation::Wave)?;
         if texts.iter().map(String::len).sum::<usize>() > WAVE_BYTES_MAX {
             let expected = format!("at most {WAVE_BYTES_MAX} bytes together");
             return Err(Mismatch::new(ValueErrorKind::TooLarge, expected, "more").of(&self.all_arguments(), None));
         }
-        let mut reader = Reader::new();
         let given = texts.iter().map(Some).chain(std::iter::repeat(None));
         let values = self.params.iter().zip(given).enumerate().map(|(index, ((name, ty), text))| {
             let Some(text) = text else { return Ok(Val::Option(None)) };
             let hint = || shell_example_of(ty).map(|example| format!("write it as {example}"));
-            word(&mut reader, text, ty).map_err(|error| error.of(&self.argument(index, name), hint()))
+            word(reader, text, ty).map_err(|error| error.of(&self.argument(index, name), hint()))
         });
         values.collect()
     }
@@ -203,7 +234,7 @@ impl fmt::Display for ComponentSignature {
 }
 
 /// Reads one word of a command line: as WAVE, else as JSON, else, for a string or a character, as it stands.
-fn word(reader: &mut Reader, text: &str, ty: &Type) -> Result<Val, Mismatch> {
+fn word(reader: &mut Reader<'_>, text: &str, ty: &Type) -> Result<Val, Mismatch> {
     let as_wave = wave::parse(text).and_then(|value| reader.read(Wave::of(&value), ty));
     let wave_error = match as_wave {
         Ok(value) => return Ok(value),

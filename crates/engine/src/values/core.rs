@@ -5,6 +5,8 @@
 //! element is, so a plain list is one of `i32`, and an object names another width. The alternative, a description of
 //! the function beside it, is what components are for.
 
+mod memory;
+
 use super::{
     Given, Notation, ValueError, ValueErrorKind, WAVE_BYTES_MAX, base64,
     error::{Mismatch, excerpt},
@@ -16,6 +18,8 @@ use super::{
 use serde_json::Value;
 use std::fmt::{self, Write as _};
 use wasmtime::{FuncType, V128, Val, ValType, component};
+
+pub use memory::InMemory;
 
 /// What a core function takes and gives.
 #[derive(Clone, Debug)]

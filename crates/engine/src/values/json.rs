@@ -189,13 +189,17 @@ pub(super) fn write(out: &mut Bounded, value: &Val, ty: &Type) -> Result<(), Unw
             out.separated(",", names, |out, name| write_string(out, name))?;
             Ok(out.write_str("]")?)
         }
-        // Handles; and pairs that Wasmtime never gives.
+        (Val::Resource(resource), _) => match out.hold(*resource)? {
+            Some(handle) => Ok(write!(out, "{{\"handle\":{handle}}}")?),
+            None => Err(Unwritable::Unsupported(format!("a `{}`, which lives only inside a sandbox", type_text(ty)))),
+        },
+        // Futures, streams; and pairs that Wasmtime never gives.
         _ => Err(Unwritable::Unsupported(format!("a `{}`", type_text(ty)))),
     }
 }
 
 /// Writes an integer as a number where every reader keeps it exact, else as a string.
-fn write_wide(out: &mut Bounded, value: i128) -> Result<(), Unwritable> {
+pub(super) fn write_wide(out: &mut Bounded, value: i128) -> Result<(), Unwritable> {
     match value.unsigned_abs() <= u128::from(EXACT_MAX) {
         true => Ok(write!(out, "{value}")?),
         false => Ok(write!(out, "\"{value}\"")?),
@@ -203,7 +207,7 @@ fn write_wide(out: &mut Bounded, value: i128) -> Result<(), Unwritable> {
 }
 
 /// Writes a float; the three that JSON lacks as strings that JavaScript's `Number` and Python's `float` accept.
-fn write_float(out: &mut Bounded, value: f64) -> Result<(), Unwritable> {
+pub(super) fn write_float(out: &mut Bounded, value: f64) -> Result<(), Unwritable> {
     if value.is_finite() { Ok(write!(out, "{value:?}")?) } else { write_unfinite(out, value) }
 }
 
@@ -215,7 +219,7 @@ fn write_unfinite(out: &mut Bounded, value: f64) -> Result<(), Unwritable> {
     })?)
 }
 
-fn write_string(out: &mut Bounded, text: &str) -> Result<(), Unwritable> {
+pub(super) fn write_string(out: &mut Bounded, text: &str) -> Result<(), Unwritable> {
     out.write_str("\"")?;
     for part in text.split_inclusive(|char| matches!(char, '"' | '\\' | '\0'..='\x1f' | '\x7f')) {
         let plain = part.trim_end_matches(|char| matches!(char, '"' | '\\' | '\0'..='\x1f' | '\x7f'));

@@ -1,7 +1,7 @@
 //! The walk over a type that makes a value of what a notation holds.
 
 use super::{
-    NAMES_MAX, VALUES_MAX, ValueErrorKind, base64,
+    Handles, NAMES_MAX, VALUES_MAX, ValueErrorKind, base64,
     error::{Mismatch, excerpt},
     wit::type_text,
 };
@@ -51,15 +51,18 @@ pub(super) enum Width {
 }
 
 /// Reads values, and counts what they cost together.
-pub(super) struct Reader {
+pub(super) struct Reader<'h> {
     values_left: usize,
     names_left: usize,
+    handles: Option<&'h Handles>,
+    /// Handles whose resources are given away.
+    pub(super) given: Vec<u32>,
 }
 
-impl Reader {
-    /// Starts with all that the arguments of one call may cost.
-    pub(super) fn new() -> Reader {
-        Reader { values_left: VALUES_MAX, names_left: NAMES_MAX }
+impl<'h> Reader<'h> {
+    /// Starts with all that the arguments of one call may cost, and the handles that they may name.
+    pub(super) fn new(handles: Option<&'h Handles>) -> Reader<'h> {
+        Reader { values_left: VALUES_MAX, names_left: NAMES_MAX, handles, given: Vec::new() }
     }
 
     /// Reads a value of a type. Recursion is bounded by the depth of the text and of the type.
@@ -124,6 +127,24 @@ impl Reader {
                 Ok(held) => Ok(Val::Result(Ok(self.payload("ok", held, result.ok())?))),
                 Err(held) => Ok(Val::Result(Err(self.payload("err", held, result.err())?))),
             },
+            Type::Own(of) | Type::Borrow(of) if self.handles.is_some() => {
+                let handle = match from.case() {
+                    Some(("handle", Some(handle))) => narrow::<F, u32>(handle),
+                    _ => None,
+                };
+                let handle = handle.ok_or_else(wrong)?;
+                let resource = self.handles.and_then(|handles| handles.get(handle));
+                let resource = resource.filter(|resource| resource.ty() == *of && !self.given.contains(&handle));
+                let unknown = || {
+                    let found = format!("handle {handle}, which is none of this type here");
+                    Mismatch::new(ValueErrorKind::Mismatch, expected(ty), found)
+                };
+                let resource = resource.ok_or_else(unknown)?;
+                if matches!(ty, Type::Own(_)) {
+                    self.given.push(handle);
+                }
+                Ok(Val::Resource(resource))
+            }
             Type::Own(_) | Type::Borrow(_) | Type::Future(_) | Type::Stream(_) | Type::ErrorContext => {
                 let found = format!("a parameter of type `{}`, which lives only inside a sandbox", type_text(ty));
                 Err(Mismatch::new(ValueErrorKind::Unsupported, "a type that text can carry", found))

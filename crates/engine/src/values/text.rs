@@ -1,21 +1,30 @@
 //! A text that grows up to a bound.
 
-use super::{ValueError, ValueErrorKind};
+use super::{Handles, ValueError, ValueErrorKind};
 use std::fmt::{self, Write};
+use wasmtime::component::ResourceAny;
 
 /// A text under construction. Writing past its bound fails, and nothing is allocated for it.
 pub(super) struct Bounded {
     text: String,
     bytes_max: usize,
+    /// Where resources are kept that are written as handles.
+    pub(super) handles: Option<Handles>,
 }
 
 impl Bounded {
     pub(super) fn new(bytes_max: usize) -> Bounded {
-        Bounded { text: String::new(), bytes_max }
+        Bounded { text: String::new(), bytes_max, handles: None }
     }
 
     pub(super) fn finish(self) -> String {
         self.text
+    }
+
+    /// Keeps a resource and gives its handle, or none where there is no place for it.
+    pub(super) fn hold(&mut self, resource: ResourceAny) -> Result<Option<u32>, Unwritable> {
+        let Some(handles) = &mut self.handles else { return Ok(None) };
+        handles.put(resource).map(Some).ok_or_else(|| Unwritable::Unsupported("more handles than can be held".into()))
     }
 
     /// Writes what `each` makes of every item, `separator` between them.

@@ -108,7 +108,12 @@ impl<'a> Script<'a, '_> {
     fn compile(&self, component: &mut QuoteWat<'_>) -> Done<Component> {
         let bytes = binary(component)?;
         let needs = inspect::summary(&bytes).map_err(|error| format!("it can't be inspected: {error}"))?.needs;
-        let tuning = Tuning { fuel: self.fuel, concurrency: needs.concurrency, gc: needs.gc };
+        let tuning = Tuning {
+            fuel: self.fuel,
+            concurrency: needs.concurrency,
+            gc: needs.gc,
+            epochs: needs.concurrency || needs.gc,
+        };
         let scanned = inspect::inspect(&bytes);
         let component = Component::new(self.engines.of(tuning), &bytes).map_err(|error| format!("{error:?}"))?;
         scanned.map_err(|error| format!("it compiles, but can't be inspected: {error}"))?;

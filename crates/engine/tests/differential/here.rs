@@ -5,7 +5,7 @@ use sandbar_call::{
     Arguments, Call, CallId, Event, Limits, Notation, Origin, Outcome, Receipt, Reply, Resource, Run, SandboxUse, Shape,
 };
 use sandbar_engine::{
-    Allocation, Binding, Compiler, Engine, EngineConfig, Entry, EntryChoice, Fuel, Guest, Log, LogRecord, Program,
+    Allocation, Binding, Engine, EngineConfig, Entry, EntryChoice, Fuel, Guest, Log, LogRecord, Program,
 };
 use std::sync::{Arc, Mutex};
 
@@ -22,7 +22,7 @@ pub(crate) struct Bound {
 impl Here {
     pub(crate) fn new() -> Here {
         let allocation = Allocation::Pooled { slots: SLOTS };
-        Here(Engine::new(EngineConfig { allocation, cache: None, compiler: Compiler::InProcess }).unwrap())
+        Here(Engine::new(EngineConfig { allocation, ..EngineConfig::default() }).unwrap())
     }
 
     pub(crate) fn bind(&self, binary: Vec<u8>, fuel: Fuel) -> Bound {

@@ -5,8 +5,8 @@ use sandbar_call::{
     Settle, Stdio,
 };
 use sandbar_engine::{
-    Allocation, Binding, Compiler, Engine, EngineConfig, Entry, EntryChoice, Fuel, Guest, LoadError, Log, LogRecord,
-    Policy, PoolLimits,
+    Allocation, Binding, Engine, EngineConfig, Entry, EntryChoice, Fuel, Guest, LoadError, Log, LogRecord, Policy,
+    PoolLimits,
 };
 use sandbar_grants::{Grants, Volumes};
 use std::{
@@ -80,7 +80,7 @@ impl World {
             pool: self.pool,
             ..Binding::new(self.limits.clone(), log.clone())
         };
-        let config = EngineConfig { allocation: self.allocation, cache: None, compiler: Compiler::InProcess };
+        let config = EngineConfig { allocation: self.allocation, ..EngineConfig::default() };
         let engine = Engine::new(config)?;
         let entry = engine.bind(&guest, binding)?.entry(&guest, self.choice.clone())?;
         Ok(Bound { engine, entry, receipts: Arc::default(), log })

@@ -13,8 +13,7 @@ use futures::future::join_all;
 use http_body_util::BodyExt;
 use sandbar_call::{Body, Call, CallId, Digest, GrantKind, Limits, Origin, Outcome, Receipt, Reply, Run, Settle};
 use sandbar_engine::{
-    Allocation, Binding, Cache, Compiler, Engine, EngineConfig, Entry, EntryChoice, Guest, LoadError, Log, LogRecord,
-    clock,
+    Allocation, Binding, Cache, Engine, EngineConfig, Entry, EntryChoice, Guest, LoadError, Log, LogRecord, clock,
 };
 use sandbar_grants::{Grants, Volumes};
 use std::{
@@ -198,7 +197,7 @@ fn config(plan: &Plan) -> EngineConfig {
         CACHE.get_or_init(|| std::env::temp_dir().join(format!("sandbar-simulator-{}-cache", std::process::id())));
     let allocation = plan.slots.map_or(Allocation::OnDemand, |slots| Allocation::Pooled { slots });
     let cache = Some(Cache { folder: folder.clone(), bytes_max: 256 << 20 });
-    EngineConfig { allocation, cache, compiler: Compiler::InProcess }
+    EngineConfig { allocation, cache, ..EngineConfig::default() }
 }
 
 impl Stage {

@@ -55,16 +55,16 @@ fn message(result: Result<impl std::fmt::Debug, ValueError>) -> String {
 }
 
 fn from_json(signature: &ComponentSignature, text: &str) -> Result<Vec<Val>, ValueError> {
-    signature.arguments(Given::Json(text.as_bytes()))
+    signature.arguments(Given::Json(text.as_bytes()), None)
 }
 
 fn from_words(signature: &ComponentSignature, words: &[&str]) -> Result<Vec<Val>, ValueError> {
     let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
-    signature.arguments(Given::Wave(&words))
+    signature.arguments(Given::Wave(&words), None)
 }
 
 fn to_text(signature: &ComponentSignature, values: &[Val], notation: Notation) -> String {
-    signature.result_text(values, notation, TEXT_BYTES_MAX).unwrap()
+    signature.result_text(values, notation, TEXT_BYTES_MAX, &mut None).unwrap()
 }
 
 #[test]
@@ -359,8 +359,8 @@ fn arguments_are_counted_and_named() {
     assert_eq!(from_words(&options, &["1"]).unwrap(), none);
     let no = signature("", "");
     assert!(from_json(&no, " ").unwrap().is_empty() && from_json(&no, "{}").unwrap().is_empty());
-    assert_eq!(no.result_text(&[], Notation::Json, 4).unwrap(), "null");
-    assert_eq!(no.result_text(&[], Notation::Wave, 0).unwrap(), "");
+    assert_eq!(no.result_text(&[], Notation::Json, 4, &mut None).unwrap(), "null");
+    assert_eq!(no.result_text(&[], Notation::Wave, 0, &mut None).unwrap(), "");
     let cases = [
         (
             &two,
@@ -442,10 +442,10 @@ fn a_result_longer_than_its_bound_is_refused() {
     let signature = echo("", "string");
     let value = [Val::String("a".repeat(100))];
     for notation in [Notation::Json, Notation::Wave] {
-        let error = signature.result_text(&value, notation, 101).unwrap_err();
+        let error = signature.result_text(&value, notation, 101, &mut None).unwrap_err();
         assert_eq!(error.kind, ValueErrorKind::TooLarge);
         assert_eq!(error.to_string(), "the result of `f`: expected at most 101 bytes of text, found more");
-        assert_eq!(signature.result_text(&value, notation, 102).unwrap().len(), 102);
+        assert_eq!(signature.result_text(&value, notation, 102, &mut None).unwrap().len(), 102);
     }
 }
 

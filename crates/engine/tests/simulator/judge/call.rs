@@ -246,7 +246,7 @@ fn uses(plan: &Plan, tenant: &Tenant, called: &Called, receipt: &Receipt) -> Vec
             }
             GrantKind::Tcp => tcp == Some(false),
             GrantKind::Lookup => matches!(ask, Ask::Cli(CliAsk::Lookup(host)) if !granted.lookup.contains(host)),
-            GrantKind::Functions => false,
+            GrantKind::Functions | GrantKind::State | GrantKind::Plugins => false,
             GrantKind::Random => !granted.random,
             GrantKind::Dir => true,
             GrantKind::Args | GrantKind::Env | GrantKind::Stdio | GrantKind::Clock | GrantKind::Udp => false,

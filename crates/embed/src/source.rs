@@ -1,0 +1,77 @@
+//! Where a plugin comes from.
+
+use crate::Error;
+use bytes::Bytes;
+use sandbar_engine::Guest;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Where a plugin comes from.
+#[derive(Clone)]
+pub enum Source {
+    /// A file, binary or text.
+    File(PathBuf),
+    /// Bytes, binary or text.
+    Bytes(Bytes),
+    /// A guest that was read already.
+    Guest(Guest),
+}
+
+impl Source {
+    /// Reads the guest.
+    pub(crate) fn guest(&self, name: Option<&Arc<str>>) -> Result<Guest, Error> {
+        let named = |otherwise: &str| name.cloned().unwrap_or_else(|| otherwise.into());
+        Ok(match self {
+            Source::File(path) => {
+                let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+                Guest::from_file(named(&stem), path)?
+            }
+            Source::Bytes(bytes) => Guest::from_bytes(named("plugin"), bytes.clone())?,
+            Source::Guest(guest) => guest.clone(),
+        })
+    }
+}
+
+impl From<&str> for Source {
+    fn from(path: &str) -> Source {
+        Source::File(path.into())
+    }
+}
+
+impl From<&Path> for Source {
+    fn from(path: &Path) -> Source {
+        Source::File(path.into())
+    }
+}
+
+impl From<PathBuf> for Source {
+    fn from(path: PathBuf) -> Source {
+        Source::File(path)
+    }
+}
+
+impl From<Vec<u8>> for Source {
+    fn from(bytes: Vec<u8>) -> Source {
+        Source::Bytes(bytes.into())
+    }
+}
+
+impl From<&'static [u8]> for Source {
+    fn from(bytes: &'static [u8]) -> Source {
+        Source::Bytes(Bytes::from_static(bytes))
+    }
+}
+
+impl From<Bytes> for Source {
+    fn from(bytes: Bytes) -> Source {
+        Source::Bytes(bytes)
+    }
+}
+
+impl From<Guest> for Source {
+    fn from(guest: Guest) -> Source {
+        Source::Guest(guest)
+    }
+}
