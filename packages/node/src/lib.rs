@@ -1,8 +1,8 @@
 //! Plugins in a Node.js process: the addon below the npm package `sandbar`.
 //!
 //! A guest never runs while JavaScript waits for it, unless JavaScript said so by `callSync`: it runs on threads of its own
-//! ([`pool`]), and what it comes to travels to the JavaScript thread by its [`desk`]. A function of the host is asked for on
-//! the way of its call ([`route`]): at the desk, or right on the JavaScript thread where that waits for the call ([`here`]). It
+//! (`pool`), and what it comes to travels to the JavaScript thread by its `desk`. A function of the host is asked for on
+//! the way of its call (`route`): at the desk, or right on the JavaScript thread where that waits for the call (`here`). It
 //! is always asked from outside of the guest's own stack, since V8 does not run on another stack than its thread's.
 //!
 //! What is shown to JavaScript is written in JavaScript (`lib/`), and this crate is not for anybody else: texts of JSON pass

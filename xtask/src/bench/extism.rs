@@ -83,7 +83,8 @@ fn library(folder: &Path) -> Result<PathBuf> {
 fn c(workspace: &Workspace, folder: &Path, scripts: &Path) -> Result<PathBuf> {
     step::run(workspace.cargo("build").args(["--package", "sandbar-c", "--lib"]))?;
     let built = workspace.target.join("debug/libsandbar_c.so");
-    let library = folder.join("libsandbar.so");
+    // By the name that programs look for.
+    let library = folder.join("libsandbar.so.1");
     fs::copy(&built, &library).with_context(|| format!("cannot copy `{}`", built.display()))?;
     let program = folder.join("plugin");
     let mut cc = workspace.tool("cc");

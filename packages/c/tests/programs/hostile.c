@@ -190,14 +190,14 @@ static void cancel(const sandbar_host *host) {
     struct spinning calls[2];
     pthread_t threads[2];
     for (int at = 0; at < 2; at++) {
-        calls[at] = (struct spinning){plugins[at], {.cancel = cancels[at], .within_ns = 3000 * MS}, 0, 0};
+        calls[at] = (struct spinning){plugins[at], {.cancel = cancels[at], .within_ns = (at == 0 ? 60000 : 1000) * MS}, 0, 0};
         CHECK(pthread_create(&threads[at], NULL, spin, &calls[at]) == 0);
     }
     usleep(100 * 1000);
     sandbar_cancel_now(cancels[0]);
     for (int at = 0; at < 2; at++) CHECK(pthread_join(threads[at], NULL) == 0);
-    CHECK(calls[0].status == SANDBAR_CANCELLED && calls[0].took_s < 2.9);
-    CHECK(calls[1].status == SANDBAR_STOPPED && calls[1].took_s > 2.9);
+    CHECK(calls[0].status == SANDBAR_CANCELLED && calls[0].took_s < 30);
+    CHECK(calls[1].status == SANDBAR_STOPPED && calls[1].took_s > 0.9);
     /* What is cancelled before it begins ends as well. */
     CHECK(call_json(plugins[0], "spin", "[0]", &calls[0].options, NULL, NULL) == SANDBAR_CANCELLED);
     for (int at = 0; at < 2; at++) {

@@ -31,7 +31,7 @@ async function compare(name, sides, count) {
 }
 
 const guest = readFileSync(process.argv[2]);
-const load = { '': () => loadPlugin(guest, { grants: { random: true } }), '-extism': () => createPlugin(guest, { useWasi: true }) };
+const load = { '': () => loadPlugin(guest, { grants: { random: true } }), '-extism': () => createPlugin({ wasm: [{ data: guest }] }, { useWasi: true }) };
 const ours = await load['']();
 const theirs = await load['-extism']();
 const small = Buffer.from('hello world');
