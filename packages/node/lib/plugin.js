@@ -93,6 +93,10 @@ class Plugin {
   }
 
   callBytesSync(name, bytes, options) {
+    if (this.#isPlain && options === undefined && this.#native && !enclosing()) {
+      const came = this.#native.bytesPlain(name, bytesOf(bytes));
+      return came instanceof Uint8Array ? came : this.#settled(name, came, BYTES);
+    }
     return this.#here(name, () => bytesOf(bytes), BYTES, options);
   }
 

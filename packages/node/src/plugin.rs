@@ -8,16 +8,19 @@ use crate::{
     load::{SourceGiven, source},
     pool,
     route::{Asked, Route, Ticket},
-    values::{JsGiven, JsReply, Reply, whole},
+    values::{JsGiven, JsReply, Reply, copied, whole},
 };
 use futures::channel::oneshot;
 use napi::{
     Env, JsString, Result,
-    bindgen_prelude::{Either, FnArgs, Function},
+    bindgen_prelude::{Either, FnArgs, Function, Uint8ArraySlice},
 };
 use napi_derive::napi;
 use sandbar_embed::{Guest, Input, Plugin, Shape, Watch, inspect::Kind};
 use std::sync::Arc;
+
+/// Up to so many bytes of an answer are copied into JavaScript's memory.
+const COPIED_BYTES_MAX: usize = 16 << 10;
 
 /// What serves functions while JavaScript waits: index, what the guest gives, the call's name, and when it has to have ended
 /// in nanoseconds of the monotonic clock.
@@ -106,6 +109,29 @@ impl NativePlugin {
         let wants = Wants { bytes: false, receipt: false };
         let order = Order { export, input: Input::Json(json.into()), within: None, cancel: None, wants };
         shown(env, order.run_here(&self.loaded()?.plugin))
+    }
+
+    /// As `call_plain`, with bytes in and out.
+    #[napi]
+    pub fn bytes_plain<'env>(
+        &self,
+        env: &'env Env,
+        export: String,
+        input: SourceGiven<'_>,
+    ) -> Result<Either<Uint8ArraySlice<'env>, JsEnded>> {
+        let input = match input {
+            Either::A(text) => text.into(),
+            Either::B(bytes) => copied(&bytes),
+        };
+        let wants = Wants { bytes: true, receipt: false };
+        let order = Order { export, input: Input::Bytes(input), within: None, cancel: None, wants };
+        match order.run_here(&self.loaded()?.plugin) {
+            // Memory of JavaScript's own: lending it ours takes longer than to copy what is small.
+            Ended { came: Ok(Some(Came::Bytes(bytes))), receipt: None } if bytes.len() <= COPIED_BYTES_MAX => {
+                Ok(Either::A(Uint8ArraySlice::copy_from(env, &bytes)?))
+            }
+            ended => Ok(Either::B(ended.into())),
+        }
     }
 
     /// Calls while JavaScript waits. A ticket, where it is not zero, lets the call be cancelled.

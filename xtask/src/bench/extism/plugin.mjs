@@ -34,7 +34,8 @@ const guest = readFileSync(process.argv[2]);
 const load = { '': () => loadPlugin(guest, { grants: { random: true } }), '-extism': () => createPlugin({ wasm: [{ data: guest }] }, { useWasi: true }) };
 const ours = await load['']();
 const theirs = await load['-extism']();
-const small = Buffer.from('hello world');
+// Not of node's pool of memory, in which Extism's kit reads from the start.
+const small = new TextEncoder().encode('hello world');
 const big = Buffer.alloc(65536, 'hello, world ');
 const sides = (name, input) => ({
   '': () => ours.callBytesSync(name, input),
