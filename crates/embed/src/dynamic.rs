@@ -103,16 +103,11 @@ pub fn function(
             Some(form) => form.read(call, params)?,
             None => params.iter().map(|&number| number.into()).collect(),
         };
-        let gives = body(call, Given::Values(given))?;
-        let wanted = form.as_ref().map_or_else(|| results.first().map(|zero| of(zero.ty())), |form| form.result);
-        match (wanted, gives, results) {
-            (None, _, _) => Ok(()),
-            (Some(kind), Gives::Value(value), [result]) => {
-                *result = kind.write(call, value)?;
-                Ok(())
-            }
-            (Some(kind), ..) => Err(HostError::Failed(format!("it gave nothing, and its guest expects {kind}"))),
-        }
+        let value = match body(call, Given::Values(given))? {
+            Gives::Value(value) => Some(value),
+            Gives::Nothing | Gives::Json(_) => None,
+        };
+        give(form.as_ref(), call, value, results)
     };
     let json = move |call: &mut HostCall<'_>, arguments: &str| match values(call, Given::Json(arguments))? {
         Gives::Json(json) => Ok(json),
@@ -122,18 +117,56 @@ pub fn function(
     Function::default().numbers(signature, numbers).values(json)
 }
 
+/// Gives a core module what a function gave, by a form or by what its import says.
+///
+/// # Errors
+/// The value is of another kind, or the import gives more than one.
+pub fn give(
+    form: Option<&Form>,
+    call: &mut HostCall<'_>,
+    value: Option<Value>,
+    results: &mut [Number],
+) -> Result<(), HostError> {
+    match results {
+        [] => Ok(()),
+        [result] => {
+            let kind = form.and_then(Form::result).unwrap_or_else(|| Kind::of(result.ty()));
+            *result = kind.write(call, value)?;
+            Ok(())
+        }
+        several => {
+            Err(HostError::Failed(format!("it gives one value at most, and its guest expects {}", several.len())))
+        }
+    }
+}
+
 /// The signature is compared when a guest is linked, so this is never seen.
 pub(crate) fn unlike() -> HostError {
     "the guest's arguments are of other types".into()
 }
 
 impl Form {
-    fn signature(&self) -> Signature {
+    /// What it gives.
+    pub fn result(&self) -> Option<Kind> {
+        self.result
+    }
+
+    /// The types of what it takes.
+    pub fn params(&self) -> &[Kind] {
+        &self.params
+    }
+
+    /// The numbers that it takes and gives.
+    pub fn signature(&self) -> Signature {
         let params = self.params.iter().flat_map(|kind| kind.numbers()).copied().collect();
         Signature { params, results: self.result.iter().flat_map(|kind| kind.numbers()).copied().collect() }
     }
 
-    fn read(&self, call: &HostCall<'_>, mut numbers: &[Number]) -> Result<Vec<Value>, HostError> {
+    /// Reads what a guest gives.
+    ///
+    /// # Errors
+    /// It lies outside of the guest's memory or is no UTF-8, or a limit is used up.
+    pub fn read(&self, call: &HostCall<'_>, mut numbers: &[Number]) -> Result<Vec<Value>, HostError> {
         let mut values = Vec::with_capacity(self.params.len());
         for kind in &self.params {
             let (those, rest) = numbers.split_at_checked(kind.numbers().len()).ok_or_else(unlike)?;
@@ -141,6 +174,14 @@ impl Form {
             numbers = rest;
         }
         Ok(values)
+    }
+
+    /// Makes the numbers that a guest gets, where they need nothing of it: all but a block.
+    ///
+    /// # Errors
+    /// The value is not what the form says.
+    pub fn numbers(&self, value: Option<Value>) -> Result<Vec<Number>, HostError> {
+        Ok(self.result.map(|kind| kind.number(value)).transpose()?.into_iter().collect())
     }
 }
 
@@ -177,6 +218,16 @@ impl FromStr for Form {
 }
 
 impl Kind {
+    /// The kind of a number that no form names.
+    pub fn of(ty: NumberType) -> Kind {
+        match ty {
+            NumberType::I32 => Kind::I32,
+            NumberType::I64 => Kind::I64,
+            NumberType::F32 => Kind::F32,
+            NumberType::F64 => Kind::F64,
+        }
+    }
+
     /// The numbers that it is.
     fn numbers(self) -> &'static [NumberType] {
         match self {
@@ -205,7 +256,26 @@ impl Kind {
         })
     }
 
-    fn write(self, call: &mut HostCall<'_>, value: Value) -> Result<Number, HostError> {
+    /// Gives a value to a guest as the number that it is; a block is made for bytes and texts.
+    ///
+    /// # Errors
+    /// It is of another kind, or a limit is used up.
+    pub fn write(self, call: &mut HostCall<'_>, value: Option<Value>) -> Result<Number, HostError> {
+        match (self, &value) {
+            (Kind::Block, Some(Value::Text(text))) => Ok(Number::I64(call.new_block(text.as_bytes())?)),
+            (Kind::Block, Some(Value::Bytes(bytes))) => Ok(Number::I64(call.new_block(bytes)?)),
+            _ => self.number(value),
+        }
+    }
+
+    /// A value as the number that it is to a guest. Only [`Kind::write`] makes blocks.
+    ///
+    /// # Errors
+    /// It is of another kind.
+    pub fn number(self, value: Option<Value>) -> Result<Number, HostError> {
+        let Some(value) = value else {
+            return Err(HostError::Failed(format!("it gave nothing, and its guest expects {self}")));
+        };
         let unlike = |value: &Value| HostError::Failed(format!("it gave {value}, and its guest expects {self}"));
         let integer = |least: i128, most: i128| {
             let number = match value {
@@ -236,22 +306,8 @@ impl Kind {
             Kind::Bool => Number::I32((integer(i32::MIN.into(), u32::MAX.into())? != 0).into()),
             Kind::F32 => Number::F32(float()? as f32),
             Kind::F64 => Number::F64(float()?),
-            Kind::Block => match &value {
-                Value::Text(text) => Number::I64(call.new_block(text.as_bytes())?),
-                Value::Bytes(bytes) => Number::I64(call.new_block(bytes)?),
-                _ => return Err(unlike(&value)),
-            },
-            Kind::Text | Kind::Bytes => return Err(unlike(&value)),
+            Kind::Text | Kind::Bytes | Kind::Block => return Err(unlike(&value)),
         })
-    }
-}
-
-fn of(ty: NumberType) -> Kind {
-    match ty {
-        NumberType::I32 => Kind::I32,
-        NumberType::I64 => Kind::I64,
-        NumberType::F32 => Kind::F32,
-        NumberType::F64 => Kind::F64,
     }
 }
 

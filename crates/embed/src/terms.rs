@@ -87,21 +87,25 @@ pub(crate) type SelfTest = Arc<dyn Fn(&Plugin) -> Result<(), String> + Send + Sy
 /// Takes the receipt of each call.
 pub(crate) type Receipts = Arc<dyn Fn(&Receipt) + Send + Sync>;
 
+/// What each call of a plugin may use, unless its host says otherwise.
+pub(crate) fn usual_limits() -> Limits {
+    Limits::NONE
+        .with(Resource::Wall, 10_000_000_000)
+        .with(Resource::Memory, 256 << 20)
+        .with(Resource::Tables, 100_000)
+        .with(Resource::Instances, 100)
+        .with(Resource::Handles, 1_000)
+        .with(Resource::Output, 64 << 20)
+        .with(Resource::Log, 1 << 20)
+}
+
 impl PluginBuilder {
     pub(crate) fn new(host: Host, source: Source) -> PluginBuilder {
-        let limits = Limits::NONE
-            .with(Resource::Wall, 10_000_000_000)
-            .with(Resource::Memory, 256 << 20)
-            .with(Resource::Tables, 100_000)
-            .with(Resource::Instances, 100)
-            .with(Resource::Handles, 1_000)
-            .with(Resource::Output, 64 << 20)
-            .with(Resource::Log, 1 << 20);
         let terms = Terms {
             name: None,
             grants: Grants::default(),
             base: PathBuf::from("."),
-            limits,
+            limits: usual_limits(),
             fuel: Fuel::WhereLimited,
             functions: functions::built_in(),
             others: Others::new(),

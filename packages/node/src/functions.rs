@@ -6,14 +6,17 @@
 
 use crate::{
     desk::Desk,
-    form::{self, Form},
+    form,
     host::monotonic_ns,
     route::{Along, Asked, Route},
     values::{Given, Reply, Value},
 };
 use futures::{FutureExt, channel::oneshot, future::BoxFuture};
 use napi_derive::napi;
-use sandbar_embed::{Cancel, Function, HostCall, HostError, Number, PluginBuilder, Resource, dynamic::Kind};
+use sandbar_embed::{
+    Cancel, Function, HostCall, HostError, PluginBuilder, Resource,
+    dynamic::{self, Form, Kind},
+};
 use std::{
     sync::{Arc, Condvar, Mutex, PoisonError},
     task::{Context, Poll, Wake, Waker},
@@ -54,7 +57,7 @@ pub(crate) fn add(
     key: u32,
 ) -> Result<PluginBuilder, String> {
     for (index, FunctionGiven { module, name, form }) in functions.iter().enumerate() {
-        let form = form.as_deref().map(Form::read).transpose();
+        let form = form.as_deref().map(str::parse::<Form>).transpose();
         let form = form.map_err(|error| format!("the function `{name}` of `{module}`: {error}"))?;
         let asking = Asking { desk: desk.clone(), key, index: u32::try_from(index).unwrap_or(u32::MAX) };
         builder = builder.add(module, name, function(form, asking));
@@ -64,7 +67,7 @@ pub(crate) fn add(
 
 /// Whether a core module's call may block its thread for a function.
 pub(crate) fn may_block(functions: &[FunctionGiven]) -> bool {
-    let blocks = |form: &Option<String>| match form.as_deref().map(Form::read) {
+    let blocks = |form: &Option<String>| match form.as_deref().map(str::parse::<Form>) {
         Some(Ok(form)) => form.result() == Some(Kind::Block),
         Some(Err(_)) | None => true,
     };
@@ -83,36 +86,18 @@ fn function(form: Option<Form>, asking: Asking) -> Function {
             }
         })
     });
-    let Some(form) = form else {
-        return values.numbers(None, move |call, params, results| {
-            let reply = asking.ask(call, Given::Values(params.iter().map(|number| form::plain(*number)).collect()));
-            let value = blocked(call, reply)?;
-            if let [result] = results {
-                *result = form::number(form::kind_of(result.ty()), value)?;
-            }
-            Ok(())
-        });
-    };
-    let signature = Some(form.signature());
-    if form.result() == Some(Kind::Block) {
-        return values.numbers(signature, move |call, params, results| {
-            let reply = asking.ask(call, Given::Values(form.values(call, params)?));
-            let value = blocked(call, reply)?;
-            if let [result] = results {
-                *result = form::block(call, value)?;
-            }
-            Ok(())
-        });
+    let signature = form.as_ref().map(Form::signature);
+    match form {
+        Some(form) if form.result() != Some(Kind::Block) => values.numbers_later(signature, move |call, params| {
+            let reply = form::values(Some(&form), call, params).map(|values| asking.ask(call, Given::Values(values)));
+            let form = form.clone();
+            Box::pin(async move { form.numbers(form::given(reply?.await?)?) })
+        }),
+        form => values.numbers(signature, move |call, params, results| {
+            let reply = asking.ask(call, Given::Values(form::values(form.as_ref(), call, params)?));
+            dynamic::give(form.as_ref(), call, form::given(blocked(call, reply)?)?, results)
+        }),
     }
-    values.numbers_later(signature, move |call, params| {
-        let result = form.result();
-        let reply = form.values(call, params).map(|values| asking.ask(call, Given::Values(values)));
-        Box::pin(async move {
-            let value = reply?.await?;
-            let number = |kind| form::number(kind, value);
-            Ok(result.map(number).transpose()?.into_iter().collect::<Vec<Number>>())
-        })
-    })
 }
 
 impl Asking {

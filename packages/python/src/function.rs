@@ -8,14 +8,13 @@ mod value;
 
 use crate::{
     call::{Running, Within, lock},
-    form::Form,
     log::{Records, Told},
 };
 use futures::channel::oneshot::{Receiver, Sender, channel};
 use pyo3::{exceptions::PyValueError, intern, prelude::*, types::PyTuple};
 use sandbar_embed::{
     CallId, Denial, Function, GrantKind, HostCall, HostError, LogLevel, LogRecord,
-    dynamic::{self, Gives, Kind},
+    dynamic::{self, Form, Gives, Kind, Value},
 };
 use std::{
     future::Future,
@@ -68,7 +67,7 @@ impl HostFunction {
         let this = Arc::new(self);
         let parsed = form.map(str::parse::<Form>).transpose()?;
         let function = match parsed {
-            Some(form) if form.result != Some(Kind::Block) => this.clone().over_numbers(form),
+            Some(form) if form.result() != Some(Kind::Block) => this.clone().over_numbers(form),
             _ => {
                 let of_core = this.clone();
                 dynamic::function(form.map(str::parse).transpose()?, move |call, given| of_core.elsewhere(call, given))
@@ -92,8 +91,8 @@ impl HostFunction {
             let form = form.clone();
             Box::pin(async move {
                 match later?.await.unwrap_or_else(|_| Err(ended()))? {
-                    Gives::Value(value) => form.write(Some(&value)),
-                    Gives::Nothing | Gives::Json(_) => form.write(None),
+                    Gives::Value(value) => form.numbers(Some(of_kind(value, form.result())?)),
+                    Gives::Nothing | Gives::Json(_) => form.numbers(None),
                 }
             })
         })
@@ -126,6 +125,16 @@ impl HostFunction {
     fn job(self: &Arc<Self>, call: &HostCall<'_>, given: Given) -> (Job, Receiver<Came>) {
         let (reply, later) = channel();
         (Job { function: self.clone(), given, id: call.id(), guest: call.guest().clone(), reply }, later)
+    }
+}
+
+/// A float is no integer in Python, whatever its value.
+fn of_kind(value: Value, kind: Option<Kind>) -> Result<Value, HostError> {
+    match (&value, kind) {
+        (Value::Float(_), Some(kind)) if !matches!(kind, Kind::F32 | Kind::F64) => {
+            Err(HostError::Failed(format!("it gave {value}, and its guest expects {kind}")))
+        }
+        _ => Ok(value),
     }
 }
 

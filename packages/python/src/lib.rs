@@ -9,7 +9,6 @@ mod call;
 mod cancel;
 mod error;
 mod export;
-mod form;
 mod function;
 mod host;
 mod interpreter;

@@ -65,7 +65,7 @@ impl PluginFolder {
         let rules = Rules {
             keys: Vec::new(),
             signatures_required: false,
-            bounds: usual_limits(),
+            bounds: crate::terms::usual_limits(),
             sandboxes_max: SANDBOXES_MAX,
             base: path.clone(),
             approvals: path.join(APPROVALS_FILE),
@@ -255,16 +255,4 @@ impl PluginFolderBuilder {
         let asked = asks.0.iter().filter_map(|ask| if let Ask::Function(name) = ask { Some(name) } else { None });
         asked.map(find).collect()
     }
-}
-
-/// The limits of a plugin that is loaded by itself.
-pub(super) fn usual_limits() -> Limits {
-    Limits::NONE
-        .with(Resource::Wall, 10_000_000_000)
-        .with(Resource::Memory, 256 << 20)
-        .with(Resource::Tables, 100_000)
-        .with(Resource::Instances, 100)
-        .with(Resource::Handles, 1_000)
-        .with(Resource::Output, 64 << 20)
-        .with(Resource::Log, 1 << 20)
 }

@@ -121,3 +121,12 @@ fn deadlines_hold_by_epochs_too() {
         assert_eq!(plugin.call::<i32>("add", &(4,)).unwrap(), 4);
     }
 }
+
+#[test]
+fn a_function_gives_one_value_at_most() {
+    let two = r#"(module (import "env" "two" (func $two (result i32 i32)))
+        (func (export "ask") (param i32) (result i32) (call $two) drop))"#;
+    let function = dynamic::function(None, |_, _| Ok(Gives::Value(Passed::Int(1))));
+    let error = text(two).add("env", "two", function).load().unwrap().call::<i32>("ask", &(0,)).unwrap_err();
+    assert!(error.to_string().contains("it gives one value at most, and its guest expects 2"), "{error}");
+}
