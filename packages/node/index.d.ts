@@ -175,7 +175,7 @@ export class Plugin<T extends object = {}> {
   /** What can be called. */
   readonly exports: string[];
 
-  /** Calls a function, on another thread. `input` becomes the JSON on its stdin, or for a typed function its arguments: all
+  /** Calls a function, on another thread where it takes longer. `input` becomes the JSON on its stdin, or for a typed function its arguments: all
    *  of them in an array, or the only one where that is no array.
    *
    * @throws {PluginError} How the call ended, where it gave no answer.
@@ -185,7 +185,7 @@ export class Plugin<T extends object = {}> {
   call<R = any>(name: Untyped<T>, input: unknown, options: CallOptions & { receipt: true }): Promise<WithReceipt<R>>;
   call<R = any>(name: Untyped<T>, input?: unknown, options?: CallOptions): Promise<R>;
 
-  /** Calls a function over stdin and stdout with bytes as they are, on another thread. */
+  /** Calls a function over stdin and stdout with bytes as they are, as `call` does. */
   callBytes(name: string, bytes: Uint8Array | ArrayBuffer | string | undefined, options: CallOptions & { receipt: true }): Promise<WithReceipt<Uint8Array>>;
   callBytes(name: string, bytes?: Uint8Array | ArrayBuffer | string, options?: CallOptions): Promise<Uint8Array>;
 

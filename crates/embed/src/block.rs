@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     future::Future,
-    pin::pin,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{
@@ -38,7 +38,7 @@ thread_local! {
 }
 
 /// Polls a future here until it is ready.
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(mut future: Pin<&mut impl Future<Output = T>>) -> T {
     let (unpark, waker) = UNPARK.with(|unpark| {
         unpark
             .borrow_mut()
@@ -48,7 +48,6 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
             })
             .clone()
     });
-    let mut future = pin!(future);
     let mut cx = Context::from_waker(&waker);
     loop {
         if let Poll::Ready(value) = future.as_mut().poll(&mut cx) {
@@ -65,7 +64,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 #[cfg(test)]
 mod tests {
     use super::block_on;
-    use std::{future::poll_fn, task::Poll, thread, time::Duration};
+    use std::{future::poll_fn, pin::pin, task::Poll, thread, time::Duration};
 
     #[test]
     fn what_is_woken_from_another_thread_goes_on_also_inside_another() {
@@ -84,6 +83,6 @@ mod tests {
                 Poll::Pending
             })
         };
-        assert_eq!(block_on(async { block_on(wait()) + wait().await }), 14);
+        assert_eq!(block_on(pin!(async { block_on(pin!(wait())) + wait().await })), 14);
     }
 }

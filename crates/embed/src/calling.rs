@@ -15,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::{
     any::Any,
     future::{Future, poll_fn},
-    pin::pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     task::Poll,
     time::Duration,
@@ -29,6 +29,7 @@ pub struct Calling<'a> {
     context: Option<Context>,
     cancel: Option<Cancel>,
     within: Option<Duration>,
+    gives_way: bool,
     wants_receipt: bool,
 }
 
@@ -50,7 +51,7 @@ pub(crate) struct Ended {
 
 impl<'a> Calling<'a> {
     pub(crate) fn new(plugin: &'a Plugin, export: &'a str) -> Calling<'a> {
-        Calling { plugin, export, context: None, cancel: None, within: None, wants_receipt: false }
+        Calling { plugin, export, context: None, cancel: None, within: None, gives_way: false, wants_receipt: false }
     }
 
     /// Gives functions of the host something of this call, [`crate::HostCall::context_as`].
@@ -71,13 +72,21 @@ impl<'a> Calling<'a> {
         Calling { within: Some(time), ..self }
     }
 
+    /// Lets a guest that is held, and computes, give way after about a millisecond, so that whoever polls can do something else
+    /// meanwhile, or go on on another thread. Others do so without being asked. It has no effect where guests are interrupted by
+    /// signals.
+    #[must_use]
+    pub fn gives_way(self) -> Calling<'a> {
+        Calling { gives_way: true, ..self }
+    }
+
     /// Calls with values, and blocks this thread; see [`Plugin::call`].
     ///
     /// # Errors
     /// As [`Plugin::call`].
     pub fn call<R: DeserializeOwned>(self, arguments: &(impl Serialize + ?Sized)) -> Result<R, CallError> {
         let plugin = self.plugin;
-        plugin.0.host.block_on(self.call_here(arguments))
+        plugin.0.host.block_on(pin!(self.call_here(arguments)))
     }
 
     /// Calls with values; see [`Plugin::call_async`].
@@ -111,7 +120,7 @@ impl<'a> Calling<'a> {
     /// As [`Plugin::call`].
     pub fn bytes(self, input: impl Into<Bytes>) -> Result<Bytes, CallError> {
         let (plugin, input) = (self.plugin, input.into());
-        plugin.0.host.block_on(self.bytes_here(input))
+        plugin.0.host.block_on(pin!(self.bytes_here(input)))
     }
 
     /// Calls with bytes; see [`Plugin::call_bytes_async`].
@@ -124,16 +133,35 @@ impl<'a> Calling<'a> {
     }
 
     async fn bytes_here(self, input: Bytes) -> Result<Bytes, CallError> {
-        Ok(match self.plugin.run(&self, Input::Bytes(input)).await.answer? {
-            Answer::Output(bytes) => bytes,
-            Answer::Value(text) => text.into(),
-        })
+        self.answer_here(Input::Bytes(input)).await.map(Answer::into_bytes)
+    }
+
+    /// Calls, and blocks this thread. Where the call ends well no receipt is made, unless somebody hears of all.
+    ///
+    /// # Errors
+    /// As [`Plugin::call`].
+    pub fn answer(self, input: Input) -> Result<Answer, CallError> {
+        let plugin = self.plugin;
+        plugin.0.host.block_on(pin!(self.answer_here(input)))
+    }
+
+    /// As [`Calling::answer`], for async hosts.
+    ///
+    /// # Errors
+    /// As [`Plugin::call`].
+    pub async fn answer_async(self, input: Input) -> Result<Answer, CallError> {
+        let plugin = self.plugin;
+        plugin.0.host.driving(self.answer_here(input)).await
+    }
+
+    async fn answer_here(self, input: Input) -> Result<Answer, CallError> {
+        self.plugin.run(&self, input).await.answer
     }
 
     /// Calls, blocks this thread, and gives the receipt too; there is none where no call could begin.
     pub fn run(self, input: Input) -> (Result<Answer, CallError>, Option<Receipt>) {
         let calling = Calling { wants_receipt: true, ..self };
-        let Ended { answer, receipt } = calling.plugin.0.host.block_on(calling.plugin.run(&calling, input));
+        let Ended { answer, receipt } = calling.plugin.0.host.block_on(pin!(calling.plugin.run(&calling, input)));
         (answer, receipt)
     }
 
@@ -197,19 +225,24 @@ async fn held(
 ) -> Came {
     let wall = Duration::from_nanos(plugin.0.terms.limits.most(Resource::Wall));
     let wait = calling.within.map_or(wall, |within| within.min(wall));
-    let mut taken = match cancelled(calling.cancel.as_ref(), holder.take(wait)).await {
+    let mut taken = match cancelled(calling.cancel.as_ref(), pin!(holder.take(wait))).await {
         Some(Ok(taken)) => taken,
         Some(Err(outcome)) => return (Err(outcome), None),
         None => return (Err(Outcome::Cancelled), None),
     };
-    let held = match cancelled(calling.cancel.as_ref(), on(holder, version.held(&mut taken))).await {
+    let held = match cancelled(calling.cancel.as_ref(), pin!(on(holder, pin!(version.held(&mut taken))))).await {
         Some(Ok(held)) => held,
         Some(Err(outcome)) => return (Err(outcome), None),
         None => return (Err(Outcome::Cancelled), None),
     };
-    let call =
-        HeldCall { id, context: calling.context.clone(), cancel: calling.cancel.clone(), within: calling.within };
-    let answer = on(holder, held.run(entry, arguments, call)).await;
+    let call = HeldCall {
+        id,
+        context: calling.context.clone(),
+        cancel: calling.cancel.clone(),
+        within: calling.within,
+        gives_way: calling.gives_way,
+    };
+    let answer = on(holder, pin!(held.run(entry, arguments, call))).await;
     let wanted = calling.wants_receipt || answer.is_err() || plugin.0.terms.receipts.is_some();
     let receipt = wanted.then(|| {
         let outcome = answer.as_ref().map_or_else(Clone::clone, |_| Outcome::Done);
@@ -219,8 +252,7 @@ async fn held(
 }
 
 /// Runs what a held guest does, and notes on which thread that is.
-async fn on<T>(holder: &Holder, future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
+async fn on<T>(holder: &Holder, mut future: Pin<&mut impl Future<Output = T>>) -> T {
     poll_fn(|cx| {
         let _running = Taken::running(holder);
         future.as_mut().poll(cx)
@@ -244,11 +276,11 @@ async fn pooled(entry: &Entry, arguments: Arguments, (calling, id): (&Calling<'_
         Reply::Http(_) | Reply::Exit { .. } => Err(Outcome::Done),
     });
     let ended = match calling.within {
-        None => cancelled(calling.cancel.as_ref(), running).await,
+        None => cancelled(calling.cancel.as_ref(), pin!(running)).await,
         Some(within) => {
             let stopped = |_| Err(Outcome::Stopped { limit: Resource::Wall });
             let in_time = tokio::time::timeout(within, running).map(|ended| ended.unwrap_or_else(stopped));
-            cancelled(calling.cancel.as_ref(), in_time).await
+            cancelled(calling.cancel.as_ref(), pin!(in_time)).await
         }
     };
     let answer = ended.unwrap_or(Err(Outcome::Cancelled));
@@ -265,9 +297,8 @@ pub(crate) fn origin(export: &str, id: CallId) -> Origin {
 }
 
 /// Runs a future to its end, unless it is cancelled before.
-async fn cancelled<T>(cancel: Option<&Cancel>, future: impl Future<Output = T>) -> Option<T> {
+async fn cancelled<T>(cancel: Option<&Cancel>, mut future: Pin<&mut impl Future<Output = T>>) -> Option<T> {
     let Some(cancel) = cancel else { return Some(future.await) };
-    let mut future = pin!(future);
     poll_fn(|cx| {
         if cancel.poll(cx) {
             return Poll::Ready(None);

@@ -1,10 +1,7 @@
 //! What plugins share: one engine, one cache of compiled plugins, one pool of sandboxes, one thread for clocks and sockets.
 
-use crate::{Error, PluginBuilder, Source, block::block_on};
-use rustix::{
-    process::{Pid, getpid},
-    rand::{GetRandomFlags, getrandom},
-};
+use crate::{Error, PluginBuilder, Source, block::block_on, forked::Process};
+use rustix::rand::{GetRandomFlags, getrandom};
 use sandbar_call::CallId;
 use sandbar_engine::{Allocation, Cache, Compiler, Engine, EngineConfig, Interruption, LoadError};
 use std::{
@@ -35,7 +32,7 @@ struct Inner {
     /// Names it in the ids of calls.
     random: u64,
     /// Who made it: a process that was forked has none of its threads.
-    process: Pid,
+    process: Process,
     calls: AtomicU64,
 }
 
@@ -78,7 +75,7 @@ impl Host {
 
     /// Whether this process is the one that made it.
     pub(crate) fn is_here(&self) -> bool {
-        getpid() == self.0.process
+        self.0.process.is_this()
     }
 
     /// Names the next call.
@@ -91,8 +88,8 @@ impl Host {
         Driving { host: self, future: Box::pin(future) }
     }
 
-    /// Runs a future on this thread.
-    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+    /// Runs a future on this thread. It is large, so it stays where it is.
+    pub(crate) fn block_on<T>(&self, future: Pin<&mut impl Future<Output = T>>) -> T {
         let _entered = self.0.runtime.as_ref().map(tokio::runtime::Runtime::enter);
         block_on(future)
     }
@@ -151,7 +148,8 @@ impl HostBuilder {
             .build()
             .map_err(Error::Setup)?;
         let (random, calls) = (random().map_err(Error::Setup)?, AtomicU64::new(0));
-        Ok(Host(Arc::new(Inner { engine, runtime: Some(runtime), random, process: getpid(), calls })))
+        let process = Process::this().map_err(Error::Setup)?;
+        Ok(Host(Arc::new(Inner { engine, runtime: Some(runtime), random, process, calls })))
     }
 }
 

@@ -21,6 +21,7 @@ pub mod dynamic;
 mod error;
 mod extism;
 pub mod folder;
+mod forked;
 mod functions;
 mod holder;
 mod host;

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use bytes::Bytes;
-use sandbar_engine::Guest;
+use sandbar_engine::{Engine, Guest};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -21,14 +21,14 @@ pub enum Source {
 
 impl Source {
     /// Reads the guest.
-    pub(crate) fn guest(&self, name: Option<&Arc<str>>) -> Result<Guest, Error> {
+    pub(crate) fn guest(&self, engine: &Engine, name: Option<&Arc<str>>) -> Result<Guest, Error> {
         let named = |otherwise: &str| name.cloned().unwrap_or_else(|| otherwise.into());
         Ok(match self {
             Source::File(path) => {
                 let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-                Guest::from_file(named(&stem), path)?
+                engine.read_file(named(&stem), path)?
             }
-            Source::Bytes(bytes) => Guest::from_bytes(named("plugin"), bytes.clone())?,
+            Source::Bytes(bytes) => engine.read(named("plugin"), bytes.clone())?,
             Source::Guest(guest) => guest.clone(),
         })
     }

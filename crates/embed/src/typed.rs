@@ -9,6 +9,7 @@ use crate::{
 use sandbar_call::{CallId, Outcome, Receipt, Resource, Shape};
 use sandbar_engine::{Params, Results, Typed};
 use std::{
+    pin::pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -34,7 +35,7 @@ impl<P: Params, R: Results> TypedFunction<P, R> {
         let version = plugin.0.versions.current();
         let mut taken = function.taken(&version)?;
         let host = &plugin.0.host;
-        let held = host.block_on(version.held(&mut taken)).map_err(CallError::new)?;
+        let held = host.block_on(pin!(version.held(&mut taken))).map_err(CallError::new)?;
         held.typed::<P, R>(export).map_err(|error| refused(format!("{error:#}")))?;
         drop(taken);
         Ok(function)
@@ -71,7 +72,7 @@ impl<P: Params, R: Results> TypedFunction<P, R> {
         let holder = taken.holder();
         let held = match &mut taken.held {
             Some(held) if held.is_fit() => &mut **held,
-            _ => self.plugin.0.host.block_on(version.held(&mut taken)).map_err(CallError::new)?,
+            _ => self.plugin.0.host.block_on(pin!(version.held(&mut taken))).map_err(CallError::new)?,
         };
         let function = match function.take() {
             Some(found) if held.has(&found) => function.insert(found),
@@ -110,6 +111,6 @@ impl<P: Params, R: Results> TypedFunction<P, R> {
             return Ok(taken);
         }
         let wait = Duration::from_nanos(self.plugin.0.terms.limits.most(Resource::Wall));
-        self.plugin.0.host.block_on(holder.take(wait)).map_err(CallError::new)
+        self.plugin.0.host.block_on(pin!(holder.take(wait))).map_err(CallError::new)
     }
 }

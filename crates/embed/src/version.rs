@@ -13,6 +13,7 @@ use sandbar_grants::Volumes;
 use std::{
     collections::HashMap,
     env,
+    pin::pin,
     sync::{Arc, PoisonError, RwLock, atomic::AtomicU32},
     time::Duration,
 };
@@ -36,7 +37,7 @@ pub(crate) struct Version {
 impl Version {
     /// Loads a version: compiles it unless that was done before, and starts it where it is held.
     pub(crate) fn load(host: &Host, source: &Source, terms: &Terms) -> Result<Version, Error> {
-        let guest = source.guest(terms.name.as_ref())?;
+        let guest = source.guest(host.engine(), terms.name.as_ref())?;
         let host_env = |name: &str| env::var(name).ok();
         let grants = terms.grants.admit(&terms.base, &host_env, &Volumes::default())?;
         let (policy, sandboxes_max) = match terms.policy {
@@ -61,7 +62,7 @@ impl Version {
         };
         let program = host.engine().bind(&guest, binding)?;
         let holder = match terms.policy {
-            Policy::Held => Some(Holder::new(host.block_on(program.hold()).map_err(Error::Start)?)),
+            Policy::Held => Some(Holder::new(host.block_on(pin!(program.hold())).map_err(Error::Start)?)),
             Policy::Reused { .. } | Policy::Fresh { .. } => None,
         };
         let rebuild = terms.rebuild;

@@ -10,7 +10,9 @@
 #![allow(unsafe_code, reason = "mapping machine code; see `load`")]
 
 use crate::{
+    dialect::extism,
     error::CompileError,
+    interrupt::GuestCode,
     renewal::{APPENDED, Moves},
     tuning::Tuning,
 };
@@ -22,7 +24,10 @@ use std::{
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::SystemTime,
 };
 use wasmtime::{Module, component::Component};
@@ -32,15 +37,15 @@ const MAGIC: &[u8; 8] = b"sandbar1";
 const TRAILER_BYTES: usize = MAGIC.len() + blake3::OUT_LEN;
 
 /// Code of a guest, ready to be instantiated.
-#[derive(Clone)]
 pub(crate) struct Code {
     pub(crate) form: Form,
     /// How far it was moved when it was compiled.
     pub(crate) moves: Moves,
+    /// Where it is, once somebody wants to know.
+    places: OnceLock<Arc<GuestCode>>,
 }
 
 /// Code of either kind.
-#[derive(Clone)]
 pub(crate) enum Form {
     Module(Module),
     Component(Component),
@@ -63,7 +68,7 @@ impl Key {
         engine.precompile_compatibility_hash().hash(&mut settings);
         let mut hasher = settings.0;
         hasher.update(env!("CARGO_PKG_VERSION").as_bytes());
-        hasher.update(APPENDED);
+        hasher.update(APPENDED).update(extism::ADAPTED);
         hasher.update(&[tuning.index() as u8]);
         hasher.update(&guest.0);
         Key(hasher.finalize())
@@ -80,6 +85,17 @@ impl std::hash::Hasher for Settings {
 
     fn finish(&self) -> u64 {
         0
+    }
+}
+
+impl Code {
+    fn new(form: Form, moves: Moves) -> Code {
+        Code { form, moves, places: OnceLock::new() }
+    }
+
+    /// Where it is.
+    pub(crate) fn places(&self) -> Arc<GuestCode> {
+        self.places.get_or_init(|| Arc::new(GuestCode::of(&self.form))).clone()
     }
 }
 
@@ -188,7 +204,7 @@ pub(crate) fn adopt(artifact: &[u8], engine: &wasmtime::Engine, component: bool)
             Module::deserialize(engine, code).map(Form::Module)
         }
     };
-    form.map(|form| Code { form, moves }).map_err(|error| CompileError::Died(format!("{error:#}")))
+    form.map(|form| Code::new(form, moves)).map_err(|error| CompileError::Died(format!("{error:#}")))
 }
 
 fn map(path: &Path, artifact: &[u8], engine: &wasmtime::Engine, component: bool) -> wasmtime::Result<Code> {
@@ -203,7 +219,7 @@ fn map(path: &Path, artifact: &[u8], engine: &wasmtime::Engine, component: bool)
             Module::deserialize_file(engine, path).map(Form::Module)
         }
     };
-    form.map(|form| Code { form, moves })
+    form.map(|form| Code::new(form, moves))
 }
 
 /// Reads this user's secret, and makes it if there is none. Of two processes that make one, both use the one that came first.

@@ -52,10 +52,10 @@ pub(crate) struct Outer {
     run_ns: u64,
 }
 
-/// Starts to account this thread's processor time to a call.
-pub(crate) fn start_accounting() -> Outer {
+/// Starts to account this thread's processor time to a call: from now on, or from a moment before, on the monotonic clock.
+pub(crate) fn start_accounting(from_ns: Option<u64>) -> Outer {
     let pending_ns = ACCOUNTED.get().map(|_| account());
-    ACCOUNTED.set(Some(Moment::now()));
+    ACCOUNTED.set(Some(Moment::at(from_ns.unwrap_or_else(monotonic_ns))));
     Outer { pending_ns, run_ns: RUN_NS.replace(0) }
 }
 
@@ -84,6 +84,11 @@ pub(crate) fn run_ns() -> u64 {
     RUN_NS.get()
 }
 
+/// When this thread's processor time was last accounted for, on the monotonic clock: just now, after [`account`].
+pub(crate) fn accounted_ns() -> u64 {
+    ACCOUNTED.get().map_or_else(monotonic_ns, |accounted| accounted.at_ns)
+}
+
 /// Returns the processor time since it was last accounted for.
 pub(crate) fn account() -> u64 {
     let used_ns = unaccounted();
@@ -108,16 +113,16 @@ fn unaccounted() -> u64 {
 pub(crate) fn stop_accounting(outer: &Outer) {
     RUN_NS.set(outer.run_ns);
     ACCOUNTED.set(outer.pending_ns.map(|pending_ns| {
-        let now = Moment::now();
+        let now = Moment::at(monotonic_ns());
         let earlier = |ns: u64| ns.saturating_sub(pending_ns);
         Moment { at_ns: earlier(now.at_ns), cpu_ns: earlier(now.cpu_ns) }
     }));
 }
 
 impl Moment {
-    /// Now, by a thread's clock that was read not long ago.
-    fn now() -> Moment {
-        let (at_ns, read) = (monotonic_ns(), READ.get());
+    /// Just now, by a thread's clock that was read not long ago.
+    fn at(at_ns: u64) -> Moment {
+        let read = READ.get();
         if at_ns.saturating_sub(read.at_ns) < EXACT_NS { Moment { at_ns, ..read } } else { Moment::read(at_ns) }
     }
 
@@ -148,7 +153,7 @@ mod tests {
     #[test]
     fn what_is_used_is_charged_and_what_is_waited_is_not() {
         for _ in 0..5 {
-            let outer = start_accounting();
+            let outer = start_accounting(None);
             work(5 * MS);
             sleep(Duration::from_millis(30));
             let charged = account();
@@ -165,9 +170,9 @@ mod tests {
 
     #[test]
     fn a_call_in_a_call_is_charged_for_itself() {
-        let none = start_accounting();
+        let none = start_accounting(None);
         work(3 * MS);
-        let outer = start_accounting();
+        let outer = start_accounting(None);
         work(9 * MS);
         assert!((9 * MS..11 * MS).contains(&account()));
         stop_accounting(&outer);

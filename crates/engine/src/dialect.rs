@@ -8,6 +8,7 @@ pub(crate) mod extism;
 mod files;
 mod functions;
 mod host_stdio;
+mod linkers;
 mod metered;
 mod random;
 mod target;
@@ -16,42 +17,32 @@ mod wasi01;
 mod wasi02;
 mod wasi03;
 
-use crate::{Binding, error::LoadError, outcome::Denied, state::State, tap::Tap, tuning::Tuning};
+use crate::{Binding, error::LoadError, outcome::Denied, state::State, tap::Tap};
 use sandbar_call::{Denial, GrantKind};
 use sandbar_grants::{Access, Admitted, Network, SocketUse, suggestion};
 use std::sync::Arc;
 use wasmtime::{Module, component::Component};
 use wasmtime_wasi::{FsPerms, TrappableError, WasiCtxBuilder, sockets::SocketAddrUse};
 
-pub(crate) use {files::Files, host_stdio::host_stdio, wasi01::Listings};
+pub(crate) use {files::Files, host_stdio::host_stdio, linkers::Linkers, wasi01::Listings};
 
-/// Provides the imports of a core module.
+/// Provides the imports of a core module, beside what the linker has.
 pub(crate) fn link_module(
-    engine: &wasmtime::Engine,
+    mut linker: wasmtime::Linker<State>,
     module: &Module,
     binding: &Binding,
 ) -> Result<wasmtime::InstancePre<State>, LoadError> {
-    let mut linker = wasmtime::Linker::new(engine);
-    linker.allow_shadowing(true);
-    wasi01::link(&mut linker, &binding.grants).map_err(setup)?;
     extism::link(&mut linker, module, &binding.config).map_err(setup)?;
     functions::link_module(&mut linker, module, &binding.functions)?;
     linker.instantiate_pre(module).map_err(|error| unknown::in_module(module, &error))
 }
 
-/// Provides the imports of a component.
+/// Provides the imports of a component, beside what the linker has.
 pub(crate) fn link_component(
-    engine: &wasmtime::Engine,
+    mut linker: wasmtime::component::Linker<State>,
     component: &Component,
-    tuning: Tuning,
     binding: &Binding,
 ) -> Result<wasmtime::component::InstancePre<State>, LoadError> {
-    let mut linker = wasmtime::component::Linker::new(engine);
-    linker.allow_shadowing(true);
-    wasi02::link(&mut linker, &binding.grants).map_err(setup)?;
-    if tuning.concurrency {
-        wasi03::link(&mut linker, &binding.grants).map_err(setup)?;
-    }
     functions::link_component(&mut linker, component, &binding.functions)?;
     linker.instantiate_pre(component).map_err(|error| unknown::in_component(&error))
 }

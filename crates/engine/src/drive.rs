@@ -93,6 +93,10 @@ pub(crate) struct Driven<T> {
     /// What ends it from outside, where dropping it is not the way.
     cancel: Option<Cancel>,
     polls: Polls,
+    /// When the call began, where nobody else measures its wall time.
+    started_ns: Option<u64>,
+    /// When it was begun to be polled, where that is just now.
+    polled_ns: Option<u64>,
     _ticking: Ticking,
 }
 
@@ -186,7 +190,17 @@ impl<T> Driven<T> {
     ) -> Driven<T> {
         // A call in a call ends with it.
         let deadline_ns = deadline_ns.min(nesting::deadline_ns());
-        Driven { call: Box::pin(call), meter, deadline_ns, timer: None, cancel: None, polls, _ticking: ticking }
+        Driven {
+            call: Box::pin(call),
+            meter,
+            deadline_ns,
+            timer: None,
+            cancel: None,
+            polls,
+            started_ns: None,
+            polled_ns: None,
+            _ticking: ticking,
+        }
     }
 
     /// Lets it be ended from outside.
@@ -194,9 +208,14 @@ impl<T> Driven<T> {
         Driven { cancel, ..self }
     }
 
+    /// Measures its wall time, from just now on.
+    pub(crate) fn since(self, now_ns: u64) -> Driven<T> {
+        Driven { started_ns: Some(now_ns), polled_ns: Some(now_ns), ..self }
+    }
+
     /// Whether a call that came to its end by itself did so within its limits: one long instruction can go past a deadline.
-    fn in_time(&self) -> Result<(), Halt> {
-        if self.deadline_ns != u64::MAX && clock::monotonic_ns() > self.deadline_ns {
+    fn in_time(&self, now_ns: u64) -> Result<(), Halt> {
+        if now_ns > self.deadline_ns {
             return Err(Halt::Stopped(self.meter.stop(Resource::Wall)));
         }
         self.meter.stopped().map_or(Ok(()), |stop| Err(Halt::Stopped(stop)))
@@ -220,23 +239,28 @@ impl<T> Future for Driven<T> {
             polled_by.note();
         }
         let nested = nesting::enter(self.deadline_ns);
-        let outer = clock::start_accounting();
+        let outer = clock::start_accounting(self.polled_ns.take());
         let running = self.polls.interrupt.as_ref().map(interrupt::run);
         let polled = catch_unwind(AssertUnwindSafe(|| self.call.as_mut().poll(cx)));
         drop(running);
         let charged = self.meter.charge(Resource::Cpu, clock::account());
+        let now_ns = clock::accounted_ns();
         self.meter.ran(clock::run_ns());
         clock::stop_accounting(&outer);
         drop(nested);
-        match (polled, charged) {
+        let ended = match (polled, charged) {
             (Err(_), _) => Poll::Ready(Err(Halt::Panicked)),
             (_, Err(stop)) => Poll::Ready(Err(Halt::Stopped(stop))),
-            (Ok(Poll::Ready(output)), Ok(())) => Poll::Ready(self.in_time().map(|()| output)),
+            (Ok(Poll::Ready(output)), Ok(())) => Poll::Ready(self.in_time(now_ns).map(|()| output)),
             (Ok(Poll::Pending), Ok(())) => match self.meter.stopped() {
                 Some(stop) => Poll::Ready(Err(Halt::Stopped(stop))),
                 None if self.cancel.as_ref().is_some_and(|cancel| cancel.poll(cx)) => Poll::Ready(Err(Halt::Cancelled)),
                 None => self.poll_deadline(cx).map(|stop| Err(Halt::Stopped(stop))),
             },
+        };
+        if let (Some(started_ns), true) = (self.started_ns, ended.is_ready()) {
+            let _ = self.meter.measure(Resource::Wall, now_ns.saturating_sub(started_ns));
         }
+        ended
     }
 }

@@ -3,9 +3,11 @@
 use crate::{
     artifact::{Artifacts, Code, Form, Key, adopt},
     compile::Compiler,
+    dialect::Linkers,
     error::LoadError,
     inspect::Needs,
     interrupt::{self, Interruption, Interrupts, TICKER},
+    known::Known,
     lane::Lane,
     load::Guest,
     room::Room,
@@ -80,6 +82,8 @@ struct Shared {
     signals: bool,
     tuning: Mutex<()>,
     artifacts: Option<Artifacts>,
+    known: Known,
+    linkers: Linkers,
     ticker: Ticker,
     resolver: Arc<dyn Resolver>,
     http: HttpClient,
@@ -128,6 +132,8 @@ impl Engine {
             signals,
             tuning: Mutex::new(()),
             artifacts,
+            known: Known::default(),
+            linkers: Linkers::default(),
             ticker,
             http: HttpClient::resolving(resolver.clone()),
             resolver,
@@ -136,8 +142,12 @@ impl Engine {
         })))
     }
 
-    /// The code of a guest: from the cache, or compiled now.
-    pub(crate) fn code(&self, guest: &Guest, tuning: Tuning) -> Result<Code, LoadError> {
+    /// The code of a guest: what somebody has, from the cache, or compiled now.
+    pub(crate) fn code(&self, guest: &Guest, tuning: Tuning) -> Result<Arc<Code>, LoadError> {
+        self.0.known.codes.get_or_make((guest.digest(), tuning), || self.load_code(guest, tuning))
+    }
+
+    fn load_code(&self, guest: &Guest, tuning: Tuning) -> Result<Code, LoadError> {
         let engine = self.tuned(tuning)?;
         let key = Key::new(guest.digest(), tuning, &engine);
         let component = guest.is_component();
@@ -194,11 +204,22 @@ impl Engine {
             return Ok(Some(interrupts.clone()));
         }
         let setup = |error: wasmtime::Error| LoadError::Setup(format!("{error:#}"));
-        let Form::Module(ticker) = self.code(&Guest::from_bytes("ticker", TICKER)?, tuning)?.form else {
+        let code = self.code(&Guest::from_bytes("ticker", TICKER)?, tuning)?;
+        let Form::Module(ticker) = &code.form else {
             return Err(LoadError::Setup("the ticker is no module".into()));
         };
-        let interrupts = Interrupts::new(&self.tuned(tuning)?, &ticker).map_err(setup)?;
+        let interrupts = Interrupts::new(&self.tuned(tuning)?, ticker).map_err(setup)?;
         Ok(Some(cell.get_or_init(|| interrupts).clone()))
+    }
+
+    /// What guests were loaded that somebody uses still.
+    pub(crate) fn known(&self) -> &Known {
+        &self.0.known
+    }
+
+    /// What guests of each kind can import from WASI.
+    pub(crate) fn linkers(&self) -> &Linkers {
+        &self.0.linkers
     }
 
     /// The slow lane, if calls share threads here.

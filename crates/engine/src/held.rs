@@ -15,6 +15,7 @@ use crate::{
     program::{Program, Streams},
     sandbox::Sandbox,
     shape,
+    state::Ticks,
     stdio::{LogLevel, LogRecord, escape},
 };
 use bytes::Bytes;
@@ -60,6 +61,9 @@ pub struct HeldCall {
     pub cancel: Option<Cancel>,
     /// How much wall time it may take, where that is less than the guest's limit.
     pub within: Option<Duration>,
+    /// Whether a guest that computes gives way to others after about a millisecond, and again after each more: the future then
+    /// wakes itself, and can go on on another thread. Only guests that look at the epoch do.
+    pub gives_way: bool,
 }
 
 /// What a held call gave.
@@ -69,6 +73,16 @@ pub enum Answer {
     Output(Bytes),
     /// What a typed export returned, in JSON.
     Value(String),
+}
+
+impl Answer {
+    /// Its bytes: what was written, or the text of what was returned.
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Answer::Output(bytes) => bytes,
+            Answer::Value(text) => text.into(),
+        }
+    }
 }
 
 /// An export of one sandbox with its type, looked up once.
@@ -164,6 +178,7 @@ impl Held {
         state.call = call.id;
         state.context = call.context;
         state.cancel.clone_from(&call.cancel);
+        state.ticks = if call.gives_way { Ticks::Yield } else { Ticks::Continue };
         if let Some(within) = call.within {
             let within_ns = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
             state.deadline_ns = state.deadline_ns.min(started_ns.saturating_add(within_ns));
@@ -178,8 +193,7 @@ impl Held {
             (ended, sandbox)
         };
         let driven = Driven::new(guest, self.meter.clone(), deadline_ns, self.program.host().ticking(), polls);
-        let driven = driven.cancelled_by(call.cancel).await;
-        let _ = self.meter.measure(Resource::Wall, clock::monotonic_ns().saturating_sub(started_ns));
+        let driven = driven.cancelled_by(call.cancel).since(started_ns).await;
         match driven {
             Ok((Ended { outcome, answer }, sandbox)) => {
                 if matches!(outcome, Outcome::Done | Outcome::Failed { .. } | Outcome::Refused { .. }) {

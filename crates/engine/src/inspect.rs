@@ -142,9 +142,19 @@ pub struct Export {
 /// # Errors
 /// The bytes are too many, no WebAssembly, cut off, nested too deep, or ill-formed where they were looked at.
 pub fn summary(bytes: &[u8]) -> Result<Summary, Malformed> {
+    summary_of(digest(bytes), bytes)
+}
+
+/// The same for bytes whose digest is known.
+pub(crate) fn summary_of(digest: Digest, bytes: &[u8]) -> Result<Summary, Malformed> {
     let scan = Scan::read(bytes)?;
     let types = if scan.needs_types() { Some(types::read(bytes)?) } else { None };
-    Ok(summarize(bytes, &scan, types.as_ref().map(Types::as_ref)))
+    Ok(summarize((digest, bytes), &scan, types.as_ref().map(Types::as_ref)))
+}
+
+/// The digest of the bytes that are executed.
+pub(crate) fn digest(bytes: &[u8]) -> Digest {
+    Digest(sha2::Sha256::digest(bytes).into())
 }
 
 /// Tells all about a guest that can be told without running it.
@@ -160,7 +170,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, Malformed> {
     let (imports, imports_total) = imports::list(&scan, &types);
     let (exports, exports_total) = types::exports(&scan, &types);
     Ok(Inspection {
-        summary: summarize(bytes, &scan, Some(types)),
+        summary: summarize((digest(bytes), bytes), &scan, Some(types)),
         imports,
         imports_total,
         exports,
@@ -173,9 +183,9 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, Malformed> {
     })
 }
 
-fn summarize(bytes: &[u8], scan: &Scan<'_>, types: Option<TypesRef<'_>>) -> Summary {
+fn summarize((digest, bytes): (Digest, &[u8]), scan: &Scan<'_>, types: Option<TypesRef<'_>>) -> Summary {
     Summary {
-        digest: Digest(sha2::Sha256::digest(bytes).into()),
+        digest,
         bytes: bytes.len() as u64,
         kind: scan.kind,
         dialect: scan.dialect(),

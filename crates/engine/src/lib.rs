@@ -22,6 +22,7 @@ mod functions;
 mod held;
 pub mod inspect;
 mod interrupt;
+mod known;
 mod lane;
 mod limiter;
 mod load;

@@ -3,6 +3,7 @@
 mod look;
 
 use crate::{
+    engine::Engine,
     error::LoadError,
     inspect::{self, Kind, Summary},
 };
@@ -35,11 +36,7 @@ impl Guest {
     /// # Errors
     /// They are no WebAssembly.
     pub fn from_bytes(name: impl Into<GuestName>, bytes: impl Into<Bytes>) -> Result<Guest, LoadError> {
-        let bytes: Bytes = bytes.into();
-        let bytes = match inspect::binary(Cow::Borrowed(bytes.as_ref()))? {
-            Cow::Borrowed(_) => bytes,
-            Cow::Owned(binary) => binary.into(),
-        };
+        let bytes = binary(bytes.into())?;
         let summary = Arc::new(inspect::summary(&bytes)?);
         Ok(Guest { name: name.into(), bytes, summary, progress: None })
     }
@@ -49,16 +46,7 @@ impl Guest {
     /// # Errors
     /// The file can't be read, or is no WebAssembly.
     pub fn from_file(name: impl Into<GuestName>, path: &Path) -> Result<Guest, LoadError> {
-        let read = || {
-            let size = fs::metadata(path)?.len();
-            if size > inspect::GUEST_BYTES_MAX {
-                let message = format!("it has {size} bytes, the most is {}", inspect::GUEST_BYTES_MAX);
-                return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, message));
-            }
-            fs::read(path)
-        };
-        let bytes = read().map_err(|error| LoadError::Read { path: path.to_owned(), error })?;
-        Guest::from_bytes(name, bytes)
+        Guest::from_bytes(name, file(path)?)
     }
 
     /// Tells this progress when the guest is compiled.
@@ -103,4 +91,44 @@ impl Guest {
         }
         compiled
     }
+}
+
+impl Engine {
+    /// Reads a guest from its bytes, binary or text. What they say is not read again where somebody uses the same guest.
+    ///
+    /// # Errors
+    /// They are no WebAssembly.
+    pub fn read(&self, name: impl Into<GuestName>, bytes: impl Into<Bytes>) -> Result<Guest, LoadError> {
+        let bytes = binary(bytes.into())?;
+        let digest = inspect::digest(&bytes);
+        let summary = self.known().summaries.get_or_make(digest, || inspect::summary_of(digest, &bytes))?;
+        Ok(Guest { name: name.into(), bytes, summary, progress: None })
+    }
+
+    /// Reads a guest from its file, as [`Engine::read`] does.
+    ///
+    /// # Errors
+    /// The file can't be read, or is no WebAssembly.
+    pub fn read_file(&self, name: impl Into<GuestName>, path: &Path) -> Result<Guest, LoadError> {
+        self.read(name, file(path)?)
+    }
+}
+
+fn binary(bytes: Bytes) -> Result<Bytes, LoadError> {
+    Ok(match inspect::binary(Cow::Borrowed(bytes.as_ref()))? {
+        Cow::Borrowed(_) => bytes,
+        Cow::Owned(binary) => binary.into(),
+    })
+}
+
+fn file(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let read = || {
+        let size = fs::metadata(path)?.len();
+        if size > inspect::GUEST_BYTES_MAX {
+            let message = format!("it has {size} bytes, the most is {}", inspect::GUEST_BYTES_MAX);
+            return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, message));
+        }
+        fs::read(path)
+    };
+    read().map_err(|error| LoadError::Read { path: path.to_owned(), error })
 }

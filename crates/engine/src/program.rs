@@ -12,7 +12,7 @@ use crate::{
     load::Guest,
     outgoing::Outgoing,
     pool::{Policy, Pool, PoolLimits},
-    renewal::{Moves, Renewal},
+    renewal::Renewal,
     sandbox::Sandbox,
     state::{State, Ticks},
     stdio::{Input, Log, LogStream, Output, Pipe},
@@ -92,7 +92,7 @@ pub struct Program {
     tuning: Tuning,
     core_instances: u64,
     linked: Linked,
-    moves: Arc<Moves>,
+    code: Arc<Code>,
     binding: Binding,
     pool: Arc<Pool>,
     renewal: Option<Arc<Renewal>>,
@@ -123,12 +123,16 @@ impl Engine {
         let fuel = binding.fuel == Fuel::Always || binding.limits.get(Resource::Fuel).is_some();
         let tuning = self.tuning(summary.needs, fuel);
         let wasmtime = self.tuned(tuning)?;
-        let Code { form, moves } = self.code(guest, tuning)?;
-        let interrupts = self.interrupts(tuning)?.map(|interrupts| (interrupts, Arc::new(GuestCode::of(&form))));
-        let linked = match form {
-            Form::Module(module) => Linked::Core(dialect::link_module(&wasmtime, &module, &binding)?),
+        let code = self.code(guest, tuning)?;
+        let interrupts = self.interrupts(tuning)?.map(|interrupts| (interrupts, code.places()));
+        let linked = match &code.form {
+            Form::Module(module) => {
+                let linker = self.linkers().module(&wasmtime, tuning, &binding.grants)?;
+                Linked::Core(dialect::link_module(linker, module, &binding)?)
+            }
             Form::Component(component) => {
-                Linked::Component(dialect::link_component(&wasmtime, &component, tuning, &binding)?)
+                let linker = self.linkers().component(&wasmtime, tuning, &binding.grants)?;
+                Linked::Component(dialect::link_component(linker, component, &binding)?)
             }
         };
         let starts_idle = Renewal::is_possible(&linked) && !summary.reserved;
@@ -144,7 +148,7 @@ impl Engine {
             tuning,
             core_instances,
             linked,
-            moves: Arc::new(moves),
+            code,
             binding,
             pool,
             renewal,
@@ -177,9 +181,9 @@ impl Program {
         &self.linked
     }
 
-    /// How far its code was moved when it was compiled.
-    pub(crate) fn moves(&self) -> &Arc<Moves> {
-        &self.moves
+    /// Its code.
+    pub(crate) fn code(&self) -> &Arc<Code> {
+        &self.code
     }
 
     pub(crate) fn pool(&self) -> &Arc<Pool> {

@@ -1,13 +1,15 @@
 //! One store with its memory: the unit of isolation.
 
 use crate::{
+    artifact::Code,
     dialect::extism,
     drive::Polls,
     fuel,
     interrupt::Interrupt,
     outcome::outcome_of,
     program::{Linked, Program, Streams},
-    renewal::{Moves, Renewer, most_resources},
+    renewal::{Renewer, most_resources},
+    shape::Function,
     state::{State, Ticks, charge_fuel, on_epoch},
     values::{ArgumentSpace, Handles},
 };
@@ -30,13 +32,15 @@ pub(crate) struct Sandbox {
     /// Whether the guest's own start code has run.
     started: bool,
     renewer: Option<Renewer>,
-    moves: Arc<Moves>,
+    code: Arc<Code>,
     /// What interrupts its guest, unless that looks at the epoch.
     interrupt: Option<Arc<Interrupt>>,
     /// Where lists and strings for core exports go in its memory, once one was passed.
     pub(crate) space: Option<ArgumentSpace>,
     /// Handles of its guest's resources, where somebody holds it and can keep them.
     pub(crate) handles: Option<Handles>,
+    /// The function over stdin and stdout that was called last.
+    pub(crate) function: Option<Function>,
     /// Its `wasi:http` 0.2 handler, once it was looked up.
     pub(crate) proxy: Option<Box<Proxy>>,
     id: SandboxId,
@@ -68,10 +72,11 @@ impl Sandbox {
             instance: Instance::Unborn,
             started: false,
             renewer: None,
-            moves: program.moves().clone(),
+            code: program.code().clone(),
             interrupt: program.interrupts().map(|(_, code)| Arc::new(Interrupt::new(code.clone()))),
             space: None,
             handles: None,
+            function: None,
             proxy: None,
             id: next_id(),
             calls: 0,
@@ -117,9 +122,10 @@ impl Sandbox {
         self.refuel(meter);
     }
 
-    /// Lets what is said from now on be of no call by name.
+    /// Turns to a call without a name, that has its caller's thread.
     pub(crate) fn turn_nameless(&mut self) {
         let state = self.store.data_mut();
+        state.ticks = Ticks::Continue;
         if state.call != CallId(0) {
             state.call = CallId(0);
             state.stderr.turn(CallId(0));
@@ -236,7 +242,7 @@ impl Sandbox {
     /// How a call ended that Wasmtime ended with an error.
     pub(crate) fn outcome_of(&self, error: &wasmtime::Error) -> Outcome {
         let state = self.store.data();
-        outcome_of(error, &self.moves, &state.tap.meter(), state.limiter.refused)
+        outcome_of(error, &self.code.moves, &state.tap.meter(), state.limiter.refused)
     }
 
     /// Its name, and its current call.
@@ -263,10 +269,11 @@ impl Sandbox {
         (state.context, state.cancel) = (None, None);
     }
 
-    /// Says, before it starts, that somebody holds it: ticks let the guest go on, and resources stay.
+    /// Says, before it starts, that somebody holds it: its calls can go without a fiber, and resources stay. Where it looks at the
+    /// epoch, start code gives way as calls do that are asked to.
     pub(crate) fn be_held(&mut self) {
         self.handles = Some(Handles::default());
-        self.store.data_mut().ticks = Ticks::Continue;
+        self.store.data_mut().ticks = if self.interrupt.is_some() { Ticks::Continue } else { Ticks::Yield };
     }
 }
 

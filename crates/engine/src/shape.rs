@@ -6,6 +6,8 @@ mod function;
 mod http;
 mod typed;
 
+pub(crate) use function::Function;
+
 use crate::{
     Answer, Entry, Held, HeldCall,
     entry::{Inner, Work},

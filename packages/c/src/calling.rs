@@ -10,7 +10,7 @@ use crate::{
     status::{Status, ends},
 };
 use bytes::Bytes;
-use sandbar_embed::{Answer, Calling, Input};
+use sandbar_embed::Input;
 use std::{
     ffi::{c_char, c_void},
     time::Duration,
@@ -82,7 +82,7 @@ fn call(
     let (plugin, export) = (handle(plugin, "plugin")?, pointer::text(export_name, "export_name")?);
     let input = input()?;
     let mut calling = plugin.0.calling(export);
-    let Some(options) = options else { return buffer::fill(output, &answer(calling, input)?) };
+    let Some(options) = options else { return buffer::fill(output, &calling.answer(input)?.into_bytes()) };
     if let Some(cancel) = pointer::optional(options.cancel) {
         calling = calling.cancel(&cancel.0);
     }
@@ -93,25 +93,10 @@ fn call(
         calling = calling.context(context);
     }
     if options.receipt.is_null() {
-        return buffer::fill(output, &answer(calling, input)?);
+        return buffer::fill(output, &calling.answer(input)?.into_bytes());
     }
     let (answer, receipt) = calling.run(input);
     let receipt = receipt.and_then(|receipt| serde_json::to_vec(&receipt).ok()).unwrap_or_default();
     buffer::fill(options.receipt, &receipt)?;
-    buffer::fill(output, &bytes_of(answer?))
-}
-
-/// Makes the call, without a receipt where it ends well and bytes are enough.
-fn answer(calling: Calling<'_>, input: Input) -> Result<Bytes, Error> {
-    match input {
-        Input::Bytes(bytes) => Ok(calling.bytes(bytes)?),
-        json @ Input::Json(_) => Ok(bytes_of(calling.run(json).0?)),
-    }
-}
-
-fn bytes_of(answer: Answer) -> Bytes {
-    match answer {
-        Answer::Output(bytes) => bytes,
-        Answer::Value(text) => text.into(),
-    }
+    buffer::fill(output, &answer?.into_bytes())
 }

@@ -4,7 +4,20 @@
 
 const { fileURLToPath } = require('node:url');
 const { native } = require('./native.js');
-const { desk, register, wait, forget, ticketOnly, enclosing, within, serveHere, tellLogs, tell } = require('./desk.js');
+const {
+  desk,
+  register,
+  wait,
+  forget,
+  ticketOnly,
+  isTurnUsed,
+  nextTurn,
+  enclosing,
+  within,
+  serveHere,
+  tellLogs,
+  tell,
+} = require('./desk.js');
 const { PluginError, SandbarError, busy, cancelled, errorOf, refused } = require('./errors.js');
 const { stringify } = require('./json.js');
 const { read } = require('./options.js');
@@ -16,6 +29,9 @@ const RECEIPT = 2;
 const CALLS_MAX = 16_384;
 /** Exports that are no methods: a promise would take the plugin for another promise. */
 const NO_METHODS = new Set(['then', 'toJSON', 'inspect']);
+/** Where the addon leaves small answers, until they are taken at once. */
+const scratch = new Uint8Array(16_384);
+native.lendScratch(scratch);
 /** Only this file makes plugins. */
 const OURS = Symbol('sandbar');
 
@@ -47,6 +63,8 @@ class Plugin {
   #terms;
   #isComponent = false;
   #typed = new Map();
+  /** Numbers of exports, by all their names. */
+  #numbers = new Map();
   #exports = [];
   #name = '';
   /** Whether a call has nobody to tell anything, and asks for nothing. */
@@ -85,17 +103,19 @@ class Plugin {
 
   callSync(name, input, options) {
     // The way of most calls, without anything that only others need.
-    if (this.#isPlain && options === undefined && this.#native && !(input instanceof Uint8Array) && !enclosing()) {
-      const came = this.#native.callPlain(name, this.#written(name, input));
+    const number = this.#isQuick(options) && !(input instanceof Uint8Array) ? this.#numbers.get(name) : undefined;
+    if (number !== undefined) {
+      const came = this.#native.quick(number, this.#written(name, input));
       return typeof came === 'string' ? parsed(name, came) : this.#settled(name, came, 0);
     }
     return this.#here(name, () => this.#written(name, input), 0, options);
   }
 
   callBytesSync(name, bytes, options) {
-    if (this.#isPlain && options === undefined && this.#native && !enclosing()) {
-      const came = this.#native.bytesPlain(name, bytesOf(bytes));
-      return came instanceof Uint8Array ? came : this.#settled(name, came, BYTES);
+    const number = this.#isQuick(options) ? this.#numbers.get(name) : undefined;
+    if (number !== undefined) {
+      const came = this.#native.quickBytes(number, bytesOf(bytes));
+      return typeof came === 'number' ? scratch.slice(0, came) : this.#settled(name, came, BYTES);
     }
     return this.#here(name, () => bytesOf(bytes), BYTES, options);
   }
@@ -148,7 +168,12 @@ class Plugin {
     this.#native = null;
   }
 
-  /** Begins a call on another thread. */
+  /** Whether a call on this thread needs nothing that only others do. */
+  #isQuick(options) {
+    return this.#isPlain && options === undefined && this.#native && !enclosing();
+  }
+
+  /** Begins a call, which goes on on another thread where it takes longer. */
   async #begin(name, input, wants, options = {}) {
     const { signal, context, withinMs = 0, receipt = false } = options;
     if (signal?.aborted) throw cancelled(signal.reason);
@@ -157,30 +182,39 @@ class Plugin {
     if (this.#running >= CALLS_MAX) throw busy(`${CALLS_MAX} calls of the plugin are waiting`);
     const all = wants | this.#receiptIf(receipt);
     const frame = { terms: this.#terms, parent: outer, context, signal, over: false };
-    const given = input();
-    const ended = await this.#counted(
-      new Promise((resolve, reject) => {
-        const abort = () => desk.cancel(ticket);
-        const ticket = wait({
-          frame,
-          end(ended) {
-            forget(ticket);
-            signal?.removeEventListener('abort', abort);
-            resolve(ended);
-          },
-        });
-        try {
-          signal?.addEventListener('abort', abort, { once: true });
-          this.#native.call(ticket, name, given, all, withinMs, outer?.untilNs ?? 0);
-        } catch (error) {
-          forget(ticket);
-          signal?.removeEventListener('abort', abort);
-          reject(error);
-        }
-      }),
-    );
-    frame.over = true;
-    return this.#settled(name, ended, all, receipt, frame);
+    let given = input();
+    this.#running += 1;
+    try {
+      if (this.#terms.functions.length === 0 && isTurnUsed()) {
+        // Whoever calls may change it meanwhile.
+        if (given instanceof Uint8Array) given = given.slice();
+        await nextTurn();
+        if (signal?.aborted) throw cancelled(signal.reason);
+      }
+      const ticket = ticketOnly();
+      let ended = this.#open().call(ticket, name, given, all, withinMs, outer?.untilNs ?? 0);
+      if (!ended) ended = await this.#end(ticket, frame);
+      else if (this.#terms.log) tellLogs();
+      frame.over = true;
+      return this.#settled(name, ended, all, receipt, frame);
+    } finally {
+      this.#left();
+    }
+  }
+
+  /** The end of a call that goes on. */
+  #end(ticket, frame) {
+    const { signal } = frame;
+    return new Promise((resolve) => {
+      const abort = () => desk.cancel(ticket);
+      signal?.addEventListener('abort', abort, { once: true });
+      const end = (ended) => {
+        forget(ticket);
+        signal?.removeEventListener('abort', abort);
+        resolve(ended);
+      };
+      wait({ frame, end }, true, ticket);
+    });
   }
 
   /** Makes a call on this thread. */
@@ -277,6 +311,7 @@ class Plugin {
     this.#exports = exports.map((it) => it.name);
     const typed = new Map(exports.map((it) => [it.name, it.isTyped]));
     this.#typed = new Map();
+    this.#numbers = new Map(this.#exports.map((it) => [it, this.#native.number(it)]));
     for (const [method, full] of methods(this.#exports)) {
       this.#typed.set(method, typed.get(full));
       if (method in this || NO_METHODS.has(method)) continue;

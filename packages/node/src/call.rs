@@ -9,7 +9,7 @@ use crate::{
 };
 use bytes::Bytes;
 use napi::bindgen_prelude::{Either, Uint8Array, Uint8ArraySlice};
-use sandbar_embed::{Answer, CallError, Calling, Cancel, Input, Outcome, Plugin, Receipt, Shape, inspect::Candidate};
+use sandbar_embed::{Answer, CallError, Calling, Cancel, Input, Outcome, Plugin, Receipt};
 use std::{sync::Arc, time::Duration};
 
 /// What is called, and with what.
@@ -80,15 +80,13 @@ impl Order {
 
     /// Runs the call, whose functions are asked for on this way.
     pub(crate) async fn run(self, plugin: &Plugin, route: Option<Route>) -> Ended {
-        let mut calling = self.calling(plugin);
+        let mut calling = self.calling(plugin).gives_way();
         if let Some(route) = route {
             calling = calling.context(Along { route, cancel: self.cancel.clone() });
         }
-        let (answer, receipt) = match &self.input {
-            Input::Json(bytes) | Input::Bytes(bytes) if self.needs_no_receipt(plugin) => {
-                (calling.bytes_async(bytes.clone()).await.map(Answer::Output), None)
-            }
-            input => calling.run_async(input.clone()).await,
+        let (answer, receipt) = match self.wants.receipt {
+            true => calling.run_async(self.input.clone()).await,
+            false => (calling.answer_async(self.input.clone()).await, None),
         };
         self.ended(answer, receipt)
     }
@@ -96,11 +94,9 @@ impl Order {
     /// Runs the call of a plugin without functions on this thread.
     pub(crate) fn run_here(self, plugin: &Plugin) -> Ended {
         let calling = self.calling(plugin);
-        let (answer, receipt) = match &self.input {
-            Input::Json(bytes) | Input::Bytes(bytes) if self.needs_no_receipt(plugin) => {
-                (calling.bytes(bytes.clone()).map(Answer::Output), None)
-            }
-            input => calling.run(input.clone()),
+        let (answer, receipt) = match self.wants.receipt {
+            true => calling.run(self.input.clone()),
+            false => (calling.answer(self.input.clone()), None),
         };
         self.ended(answer, receipt)
     }
@@ -114,16 +110,6 @@ impl Order {
             calling = calling.cancel(cancel);
         }
         calling
-    }
-
-    /// Whether the call can be made in the way that makes no receipt: over stdin and stdout.
-    fn needs_no_receipt(&self, plugin: &Plugin) -> bool {
-        if self.wants.receipt {
-            return false;
-        }
-        let guest = plugin.guest();
-        let is_it = |candidate: &&Candidate| candidate.export.as_deref() == Some(&*self.export);
-        guest.summary().candidates.iter().find(is_it).is_some_and(|candidate| candidate.shape == Shape::Function)
     }
 
     fn ended(&self, mut answer: Result<Answer, CallError>, mut receipt: Option<Receipt>) -> Ended {
@@ -143,7 +129,7 @@ fn mark_cancelled(answer: &mut Result<Answer, CallError>, receipt: &mut Option<R
     }
 }
 
-fn ended(export: &str, answer: Result<Answer, CallError>, wants: Wants, receipt: Option<Receipt>) -> Ended {
+pub(crate) fn ended(export: &str, answer: Result<Answer, CallError>, wants: Wants, receipt: Option<Receipt>) -> Ended {
     let text = |bytes: Bytes| {
         if std::str::from_utf8(&bytes).is_ok() {
             return Ok(Came::Text(Text::Output(bytes)));

@@ -242,6 +242,31 @@ impl Desk {
         self.papers().running.remove(&ticket);
     }
 
+    /// Does something on the JavaScript thread that may end what has this ticket, and gives its end, for which that thread is not
+    /// woken then.
+    pub(crate) fn at_once(&self, ticket: Ticket, does: impl FnOnce()) -> Option<Ended> {
+        let was_woken = self.is_woken.swap(true, AcqRel);
+        does();
+        let mut papers = self.papers();
+        let is_it = |message: &Message| matches!(message, Message::Ended(of, _) if *of == ticket);
+        let ended = papers.messages.iter().rposition(is_it).map(|at| papers.messages.remove(at));
+        drop(papers);
+        if !was_woken {
+            self.is_woken.store(false, Release);
+            // Others may have left something meanwhile, for whom it was woken.
+            let papers = self.papers();
+            let is_empty = papers.messages.is_empty() && papers.logs.is_empty();
+            drop(papers);
+            if !is_empty {
+                self.ring();
+            }
+        }
+        match ended? {
+            Message::Ended(_, ended) => Some(ended),
+            Message::Asked(..) => None,
+        }
+    }
+
     fn leave(&self, message: Message) {
         let mut papers = self.papers();
         if papers.is_closed {

@@ -69,6 +69,12 @@ pub(crate) fn host() -> std::result::Result<Host, String> {
     Ok(made)
 }
 
+/// Whether guests give way: those do that look at the epoch.
+pub(crate) fn gives_way() -> bool {
+    let told = lock(&TOLD);
+    told.as_ref().and_then(|told| told.interruption.as_deref()).is_none_or(|interruption| interruption == "epochs")
+}
+
 /// Monotonic time in nanoseconds: the clock of deadlines.
 pub(crate) fn monotonic_ns() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);

@@ -26,4 +26,5 @@ mod load;
 mod plugin;
 mod pool;
 mod route;
+mod scratch;
 mod values;

@@ -1,26 +1,24 @@
 //! A plugin that JavaScript has.
 
 use crate::{
-    call::{Came, Ended, Ending, Order, Wants},
+    call::{Came, Ended, Ending, Order, Wants, ended},
     desk::{Desk, JsEnded},
     error::Failure,
     here::Here,
     load::{SourceGiven, source},
     pool,
     route::{Asked, Route, Ticket},
+    scratch,
     values::{JsGiven, JsReply, Reply, copied, whole},
 };
 use futures::channel::oneshot;
 use napi::{
     Env, JsString, Result,
-    bindgen_prelude::{Either, FnArgs, Function, Uint8ArraySlice},
+    bindgen_prelude::{Either, FnArgs, Function},
 };
 use napi_derive::napi;
 use sandbar_embed::{Guest, Input, Plugin, Shape, Watch, inspect::Kind};
 use std::sync::Arc;
-
-/// Up to so many bytes of an answer are copied into JavaScript's memory.
-const COPIED_BYTES_MAX: usize = 16 << 10;
 
 /// What serves functions while JavaScript waits: index, what the guest gives, the call's name, and when it has to have ended
 /// in nanoseconds of the monotonic clock.
@@ -32,13 +30,19 @@ pub(crate) struct Loaded {
     pub(crate) plugin: Plugin,
     pub(crate) desk: Arc<Desk>,
     pub(crate) has_functions: bool,
+    /// Whether a call can begin on JavaScript's thread, and gives way there.
+    pub(crate) gives_way: bool,
     /// Whether a call may block its thread for a function.
     pub(crate) may_block: bool,
 }
 
 /// A plugin in JavaScript.
 #[napi]
-pub struct NativePlugin(Option<Loaded>);
+pub struct NativePlugin {
+    loaded: Option<Loaded>,
+    /// Names of exports, by their numbers.
+    names: Vec<String>,
+}
 
 /// A file that is watched.
 #[napi]
@@ -68,7 +72,18 @@ pub struct GuestGiven {
 
 #[napi]
 impl NativePlugin {
-    /// Begins a call, whose end is a message.
+    /// Gives the number by which an export's name is known in quick calls.
+    #[napi]
+    pub fn number(&mut self, export: String) -> u32 {
+        let at = self.names.iter().position(|name| *name == export).unwrap_or_else(|| {
+            self.names.push(export);
+            self.names.len() - 1
+        });
+        u32::try_from(at).unwrap_or(u32::MAX)
+    }
+
+    /// Begins a call, and gives its end if that comes before the guest waits or has computed for a while; otherwise its end is a
+    /// message.
     #[napi]
     #[allow(clippy::too_many_arguments, reason = "an object of them takes longer to read than a small call to run")]
     pub fn call(
@@ -79,59 +94,55 @@ impl NativePlugin {
         wants: u32,
         within_ms: f64,
         until_ns: f64,
-    ) -> Result<()> {
-        let Loaded { plugin, desk, has_functions, .. } = self.loaded()?.clone();
+    ) -> Result<Option<JsEnded>> {
+        let Loaded { plugin, desk, has_functions, gives_way, .. } = self.loaded()?.clone();
         let ticket = whole(ticket);
         let order = Order::read(export, input, wants, (within_ms, until_ns));
         let order = Order { cancel: Some(desk.begin(ticket)), ..order };
         let ending = Ending::new(&desk, ticket);
-        // What can't run is dropped, which tells its end.
+        if !has_functions {
+            let call = async move {
+                let ended = order.run(&plugin, None).await;
+                drop(plugin);
+                ending.tell(ended);
+            };
+            if gives_way {
+                return Ok(desk.at_once(ticket, || pool::start(call)).map(Into::into));
+            }
+            // What can't run is dropped, which tells its end.
+            let _ = pool::spawn(call);
+            return Ok(None);
+        }
         let _ = pool::spawn(async move {
             let route = Route::Desk(desk, ticket);
-            let ended = match has_functions {
-                true => route.clone().along(order.run(&plugin, Some(route))).await,
-                false => order.run(&plugin, None).await,
-            };
+            let ended = route.clone().along(order.run(&plugin, Some(route))).await;
             drop(plugin);
             ending.tell(ended);
         });
-        Ok(())
+        Ok(None)
     }
 
-    /// Calls a plugin without functions while JavaScript waits, with JSON, and wants no more than its answer.
+    /// Calls an export by its number while JavaScript waits, of a plugin without functions, with JSON, and wants no more than its
+    /// answer.
     #[napi]
-    pub fn call_plain<'env>(
-        &self,
-        env: &'env Env,
-        export: String,
-        json: String,
-    ) -> Result<Either<JsString<'env>, JsEnded>> {
-        let wants = Wants { bytes: false, receipt: false };
-        let order = Order { export, input: Input::Json(json.into()), within: None, cancel: None, wants };
-        shown(env, order.run_here(&self.loaded()?.plugin))
+    pub fn quick<'env>(&self, env: &'env Env, number: u32, json: String) -> Result<Either<JsString<'env>, JsEnded>> {
+        shown(env, self.ended_quickly(number, Input::Json(json.into()), false)?)
     }
 
-    /// As `call_plain`, with bytes in and out.
+    /// As `quick`, with bytes in and out. An answer that is not larger than JavaScript's scratch is there, and this its length: to
+    /// make an array for it here takes as long as a small call.
     #[napi]
-    pub fn bytes_plain<'env>(
-        &self,
-        env: &'env Env,
-        export: String,
-        input: SourceGiven<'_>,
-    ) -> Result<Either<Uint8ArraySlice<'env>, JsEnded>> {
+    pub fn quick_bytes(&self, number: u32, input: SourceGiven<'_>) -> Result<Either<u32, JsEnded>> {
         let input = match input {
             Either::A(text) => text.into(),
             Either::B(bytes) => copied(&bytes),
         };
-        let wants = Wants { bytes: true, receipt: false };
-        let order = Order { export, input: Input::Bytes(input), within: None, cancel: None, wants };
-        match order.run_here(&self.loaded()?.plugin) {
-            // Memory of JavaScript's own: lending it ours takes longer than to copy what is small.
-            Ended { came: Ok(Some(Came::Bytes(bytes))), receipt: None } if bytes.len() <= COPIED_BYTES_MAX => {
-                Ok(Either::A(Uint8ArraySlice::copy_from(env, &bytes)?))
-            }
-            ended => Ok(Either::B(ended.into())),
-        }
+        let ended = self.ended_quickly(number, Input::Bytes(input), true)?;
+        let length = match &ended {
+            Ended { came: Ok(Some(Came::Bytes(bytes))), receipt: None } => scratch::put(bytes),
+            _ => None,
+        };
+        Ok(length.map_or_else(|| Either::B(ended.into()), Either::A))
     }
 
     /// Calls while JavaScript waits. A ticket, where it is not zero, lets the call be cancelled.
@@ -214,7 +225,7 @@ impl NativePlugin {
     /// Lets it go, as soon as its calls have ended.
     #[napi]
     pub fn close(&mut self) {
-        self.0 = None;
+        self.loaded = None;
     }
 }
 
@@ -237,11 +248,18 @@ impl Drop for NativeWatch {
 
 impl NativePlugin {
     pub(crate) fn new(loaded: Loaded) -> NativePlugin {
-        NativePlugin(Some(loaded))
+        NativePlugin { loaded: Some(loaded), names: Vec::new() }
+    }
+
+    fn ended_quickly(&self, number: u32, input: Input, bytes: bool) -> Result<Ended> {
+        let name =
+            self.names.get(number as usize).ok_or_else(|| napi::Error::from_reason("no export has this number"))?;
+        let answer = self.loaded()?.plugin.calling(name).answer(input);
+        Ok(ended(name, answer, Wants { bytes, receipt: false }, None))
     }
 
     fn loaded(&self) -> Result<&Loaded> {
-        self.0.as_ref().ok_or_else(|| napi::Error::from_reason("the plugin is closed"))
+        self.loaded.as_ref().ok_or_else(|| napi::Error::from_reason("the plugin is closed"))
     }
 }
 

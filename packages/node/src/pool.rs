@@ -72,9 +72,12 @@ pub(crate) fn bound(threads_max: usize) {
 /// # Errors
 /// There is no thread, and there can be none.
 pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-    let future = AssertUnwindSafe(future).catch_unwind().map(drop);
-    let job = Job { turn: AtomicU8::new(QUEUED), future: Mutex::new(Some(Box::pin(future))) };
-    POOL.push(Arc::new(job))
+    POOL.push(Job::new(future))
+}
+
+/// Runs a future that gives way: on this thread until it waits or gives way for the first time, and in the pool from then on.
+pub(crate) fn start(future: impl Future<Output = ()> + Send + 'static) {
+    Job::new(future).poll();
 }
 
 impl Pool {
@@ -131,6 +134,11 @@ impl Pool {
 }
 
 impl Job {
+    fn new(future: impl Future<Output = ()> + Send + 'static) -> Arc<Job> {
+        let future = AssertUnwindSafe(future).catch_unwind().map(drop);
+        Arc::new(Job { turn: AtomicU8::new(QUEUED), future: Mutex::new(Some(Box::pin(future))) })
+    }
+
     fn poll(self: Arc<Self>) {
         let waker = Waker::from(self.clone());
         let mut future = self.future.lock().unwrap_or_else(PoisonError::into_inner);

@@ -37,6 +37,25 @@ test('bytes are bytes', async () => {
   assert.throws(() => extism.callSync('echo', Buffer.from('no json')), { name: 'PluginError', message: /is no JSON.*callBytes/ });
 });
 
+test('answers of every size come by every way', async () => {
+  const plugin = await loadPlugin(built('vowels.wasm'), { grants: { random: true } });
+  for (const length of [0, 1, 64, 65, 16_383, 16_384, 16_385, 100_000]) {
+    const sent = new Uint8Array(length).map((_, at) => at % 251);
+    const first = plugin.callBytesSync('echo', sent);
+    for (const came of [plugin.callBytesSync('echo', sent, { receipt: true }).value, await plugin.callBytes('echo', sent)]) {
+      assert.deepEqual(came, sent);
+    }
+    // Nothing that comes later changes it.
+    plugin.callBytesSync('echo', new Uint8Array(length).fill(7));
+    assert.deepEqual(first, sent);
+    // What is given is taken when the call begins.
+    const calls = Array.from({ length: 300 }, () => plugin.callBytes('echo', sent));
+    const was = sent.slice();
+    sent.fill(1);
+    for (const came of await Promise.all(calls)) assert.deepEqual(came, was);
+  }
+});
+
 test('typed functions of core modules take numbers and lists', async () => {
   const plugin = await loadPlugin(sensor);
   assert.equal(await plugin.call('calculate_average', [[20, 22, 27]]), 23);

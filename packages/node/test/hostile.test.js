@@ -26,6 +26,33 @@ test('one that never ends is stopped at its deadline, and the event loop goes on
   }
 });
 
+/** Without functions, calls begin on JavaScript's own thread. */
+const alone = wat(`(module
+  (func (export "spin") (param i32) (loop (br 0)))
+  (func (export "work") (param i32) (result i32)
+    (loop $more (br_if $more (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))) (i32.const 7))
+  (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))`);
+
+test('a call that computes leaves the event loop to others, and many short ones do', async () => {
+  for (const sandbox of POLICIES) {
+    const plugin = await loadPlugin(alone, { limits: { wall: '5s' }, sandbox });
+    let turns = 0;
+    const turning = setInterval(() => (turns += 1), 1);
+    const isStopped = (error) => error instanceof StoppedError && error.limit === 'wall';
+    await assert.rejects(plugin.call('spin', 1, { withinMs: 200 }), isStopped);
+    assert.ok(turns > 10, `${turns} turns while one spins`);
+    const aborted = AbortSignal.timeout(50);
+    await assert.rejects(plugin.call('spin', 1, { signal: aborted }), CancelledError);
+    const others = [plugin.call('work', 30_000_000), plugin.call('add', [1, 2]), plugin.call('add', [3, 4])];
+    assert.deepEqual(await Promise.all(others), [7, 3, 7]);
+    turns = 0;
+    let calls = 0;
+    for (; turns < 5 && calls < 1_000_000; calls += 1) assert.equal(await plugin.call('add', [calls, 1]), calls + 1);
+    assert.equal(turns, 5, `${calls} calls in a row let nobody else run`);
+    clearInterval(turning);
+  }
+});
+
 test('one that loops in its start code does not load', async () => {
   for (const name of ['spin-start.wat', 'spin-init.wat']) {
     const limits = { wall: '100ms' };

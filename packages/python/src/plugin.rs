@@ -89,13 +89,9 @@ impl Loaded {
             if let Some(within) = within {
                 calling = calling.within(within);
             }
-            match input {
-                // Making a receipt that nobody wants takes longer than what is around it.
-                Input::Bytes(bytes) if !wants_receipt => {
-                    let answer = running.drive(&self.of.records, calling.bytes_async(bytes));
-                    (answer.map(Answer::Output), None)
-                }
-                input => running.drive(&self.of.records, calling.run_async(input)),
+            match wants_receipt {
+                true => running.drive(&self.of.records, calling.run_async(input)),
+                false => (running.drive(&self.of.records, calling.answer_async(input)), None),
             }
         });
         drop(watching);

@@ -1,8 +1,11 @@
 //! Calls that don't end well: each ends itself and nothing else.
 
 use crate::world::{POLICIES, on_tokio, quickstart, text};
-use sandbar_embed::{Cancel, Error, Host, Outcome, Policy, Rebuild, Refusal, Resource};
+use sandbar_embed::{Calling, Cancel, Error, Host, Interruption, Outcome, Policy, Rebuild, Refusal, Resource};
 use std::{
+    future::Future,
+    pin::pin,
+    task::{Context, Poll, Waker},
     thread,
     time::{Duration, Instant},
 };
@@ -18,6 +21,32 @@ const HOSTILE: &str = r#"(module (memory (export "memory") 1)
 
 /// Most that a call may take here that is ended after some milliseconds.
 const SOON: Duration = Duration::from_secs(5);
+
+/// A held guest that computes gives way where it is asked to, and goes on where it was.
+#[test]
+fn a_held_guest_gives_way_where_it_is_asked_to() {
+    let host = Host::builder().cache(None).interruption(Interruption::Epochs).build().unwrap();
+    let text = r#"(module (func (export "work") (param i32) (result i32)
+        (loop $more (br_if $more (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))) (i32.const 7)))"#;
+    let plugin = host.plugin(text.as_bytes().to_vec()).load().unwrap();
+    let polls = |calling: Calling<'_>| {
+        let mut future = pin!(calling.call_async::<i32>(&(100_000_000,)));
+        let mut polls = 1;
+        loop {
+            if let Poll::Ready(came) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                assert_eq!(came.unwrap(), 7);
+                return polls;
+            }
+            polls += 1;
+        }
+    };
+    for _ in 0..3 {
+        assert_eq!(polls(plugin.calling("work")), 1);
+        let gave_way = polls(plugin.calling("work").gives_way());
+        assert!((3..1_000).contains(&gave_way), "{gave_way}");
+        assert_eq!(plugin.typed::<i32, i32>("work").unwrap().call(1_000).unwrap(), 7);
+    }
+}
 
 #[test]
 fn each_limit_ends_that_call_and_the_next_is_answered() {

@@ -59,6 +59,74 @@ fn blocks_are_taken_freed_and_taken_again() {
     }
 }
 
+/// Does to each of the functions that stand where they are called what a kit does, and more.
+const INLINE: &str = r#"(module
+  (import "extism:host/env" "alloc" (func $alloc (param i64) (result i64)))
+  (import "extism:host/env" "input_length" (func $length (result i64)))
+  (import "extism:host/env" "input_load_u8" (func $input_u8 (param i64) (result i32)))
+  (import "extism:host/env" "input_load_u64" (func $input_u64 (param i64) (result i64)))
+  (import "extism:host/env" "load_u8" (func $load_u8 (param i64) (result i32)))
+  (import "extism:host/env" "load_u64" (func $load_u64 (param i64) (result i64)))
+  (import "extism:host/env" "store_u8" (func $store_u8 (param i64 i32)))
+  (import "extism:host/env" "store_u64" (func $store_u64 (param i64 i64)))
+  (import "extism:host/env" "output_set" (func $output (param i64 i64)))
+  (memory (export "memory") 1)
+  (table funcref (elem $tail $load_u8))
+  (func $tail (param i64) (result i32) (return_call $input_u8 (local.get 0)))
+  ;; By eights, then the rest by ones, last of all through a table.
+  (func (export "echo") (result i32) (local $at i64) (local i32 f32) (local $to i64) (local $end i64)
+    (local.set $end (call $length))
+    (local.set $to (call $alloc (local.get $end)))
+    (block $done (loop $more
+      (br_if $done (i64.gt_u (i64.add (local.get $at) (i64.const 8)) (local.get $end)))
+      (call $store_u64 (i64.add (local.get $to) (local.get $at)) (call $input_u64 (local.get $at)))
+      (local.set $at (i64.add (local.get $at) (i64.const 8)))
+      (br $more)))
+    (block $done (loop $more
+      (br_if $done (i64.ge_u (local.get $at) (local.get $end)))
+      (call $store_u8 (i64.add (local.get $to) (local.get $at))
+        (call_indirect (param i64) (result i32) (local.get $at) (i32.const 0)))
+      (local.set $at (i64.add (local.get $at) (i64.const 1)))
+      (br $more)))
+    (call $output (local.get $to) (local.get $end))
+    (i32.const 0))
+  ;; Behind the end of the input there is nothing, and what was stored is there.
+  (func (export "edges") (result i32) (local $block i64)
+    (if (i64.ne (i64.const 0) (call $input_u64 (i64.sub (call $length) (i64.const 7)))) (then unreachable))
+    (if (call $input_u8 (call $length)) (then unreachable))
+    (if (call $input_u8 (i64.const -1)) (then unreachable))
+    (if (i64.ne (i64.const 0) (call $input_u64 (i64.const -9))) (then unreachable))
+    (local.set $block (call $alloc (i64.const 16)))
+    (call $store_u64 (local.get $block) (i64.const 0x1122334455667788))
+    (call $store_u8 (i64.add (local.get $block) (i64.const 1)) (i32.const 0xabcd))
+    (if (i64.ne (call $load_u64 (local.get $block)) (i64.const 0x112233445566cd88)) (then unreachable))
+    (if (i32.ne (call_indirect (param i64) (result i32) (local.get $block) (i32.const 1)) (i32.const 0x88)) (then unreachable))
+    (i32.const 0))
+  (func (export "outside") (result i32)
+    (nop)
+    (drop (call $load_u64 (i64.const 0xfffffff0)))
+    (i32.const 0)))"#;
+
+#[test]
+fn short_functions_of_the_kernel_stand_where_they_are_called() {
+    let many = format!("(func (local {}) (drop (call $load_u8 (i64.const 0))))", "i32 ".repeat(50_000));
+    let with_many = format!("{}{many})", &INLINE[..INLINE.len() - 1]);
+    for text in [INLINE, &with_many] {
+        let plugin = host().plugin(text.as_bytes().to_vec()).load().unwrap();
+        for length in [0, 1, 7, 8, 9, 63, 1_000, 65_536] {
+            let sent: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            assert_eq!(plugin.call_bytes("echo", sent.clone()).unwrap(), sent, "{length} bytes");
+        }
+        plugin.call_bytes("edges", "some input").unwrap();
+        let error = format!("{:?}", plugin.call_bytes("outside", "").unwrap_err().outcome);
+        // Told where the guest's own file has the call, or just behind it.
+        let at = plugin.guest().bytes().windows(6).position(|bytes| bytes == [0x42, 0xf0, 0xff, 0xff, 0xff, 0x0f]);
+        let at = at.unwrap() + 6;
+        let told = (at..=at + 2).find(|at| error.contains(&format!("0x{at:x}")));
+        assert!(told.is_some(), "{error}, and the call is at {at:#x}");
+    }
+}
+
 #[test]
 fn limits_hold() {
     let stopped = |limit| Outcome::Stopped { limit };

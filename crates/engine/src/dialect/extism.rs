@@ -19,7 +19,7 @@ use wasmtime::{
     ValType, bail, format_err,
 };
 
-pub(crate) use adapt::adapt;
+pub(crate) use adapt::{ADAPTED, adapt};
 
 /// The most bytes of the variables of one sandbox, names included: what Extism allows where its manifest says nothing.
 const VARIABLES_BYTES_MAX: usize = 1 << 20;
@@ -107,12 +107,15 @@ pub(crate) async fn start(store: &mut Store<State>, instance: &Instance) -> Resu
 
 /// Starts a call: forgets the blocks of the last one, and makes one of the input, charged as bytes that went in.
 pub(crate) fn begin(store: &mut StoreContextMut<'_, State>, input: &[u8]) -> Result<()> {
-    for (register, value) in
-        [(HEAP, BLOCKS), (OUTPUT_OFFSET, 0), (OUTPUT_LENGTH, 0), (ERROR_OFFSET, 0), (kernel::FREE, 0)]
-    {
-        set_register(store, register, value)?;
+    let blocks = here(store.data())?.blocks;
+    let registers = blocks.data_mut(&mut *store).get_mut(..BLOCKS as usize);
+    let registers = registers.ok_or_else(|| format_err!("there are no registers"))?;
+    registers.fill(0);
+    registers.iter_mut().skip(HEAP as usize).zip(BLOCKS.to_le_bytes()).for_each(|(at, byte)| *at = byte);
+    if input.is_empty() {
+        return Ok(());
     }
-    let offset = if input.is_empty() { 0 } else { put(store, input)?.cast_unsigned() };
+    let offset = put(store, input)?.cast_unsigned();
     set_register(store, INPUT_OFFSET, offset)?;
     set_register(store, INPUT_LENGTH, input.len() as u64)
 }

@@ -14,7 +14,7 @@ use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Limited};
 use sandbar_call::{Body, Outcome, Reply};
 use std::sync::Arc;
-use wasmtime::{AsContextMut, Error, Func, Result, bail, format_err};
+use wasmtime::{AsContextMut, Error, Func, Result, TypedFunc, bail, format_err};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -83,8 +83,7 @@ impl AsyncCall<Bytes> for FunctionCall {
         let state = sandbox.store.data();
         state.stdin.turn(self.input);
         state.stdout.turn(Read::AtTheEnd);
-        let function = core_function(&self.entry.target, sandbox)?;
-        let code = code_of(function, sandbox).await?;
+        let code = code_of(&self.entry.target, sandbox).await?;
         Ok(match code {
             0 => Ended::done(sandbox.store.data().stdout.take_all()),
             code => Ended::with(Outcome::Failed { code: Some(code), message: format!("returned {code}") }),
@@ -95,13 +94,14 @@ impl AsyncCall<Bytes> for FunctionCall {
 impl FunctionCall {
     /// Calls a function of a plugin of Extism: input, output and error are blocks of its memory.
     async fn call_extism(self, sandbox: &mut Sandbox) -> Result<Ended<Bytes>> {
-        let function = core_function(&self.entry.target, sandbox)?;
         let input = match self.input {
             Body::Whole(bytes) => bytes,
-            body => Limited::new(body, INPUT_BYTES_MAX).collect().await.map_err(Error::from_boxed)?.to_bytes(),
+            body => {
+                Box::pin(Limited::new(body, INPUT_BYTES_MAX).collect()).await.map_err(Error::from_boxed)?.to_bytes()
+            }
         };
         extism::begin(&mut sandbox.store.as_context_mut(), &input)?;
-        let code = code_of(function, sandbox).await?;
+        let code = code_of(&self.entry.target, sandbox).await?;
         let store = sandbox.store.as_context_mut();
         match (code, extism::error(&store)?) {
             (0, None) => Ok(Ended::done(extism::output(&store)?.into())),
@@ -111,13 +111,44 @@ impl FunctionCall {
     }
 }
 
-/// Calls a function, and gives what it returned: zero where that is nothing.
-async fn code_of(function: Func, sandbox: &mut Sandbox) -> Result<i32> {
-    if let Ok(function) = function.typed::<(), i32>(&sandbox.store) {
-        return function.call_async(&mut sandbox.store, ()).await;
+/// A function that was looked up in a sandbox, where it stays for the next call of it.
+pub(crate) struct Function {
+    /// The name of the target that it is, the very same string.
+    name: Arc<str>,
+    ty: Type,
+}
+
+enum Type {
+    Code(TypedFunc<(), i32>),
+    Nothing(TypedFunc<(), ()>),
+}
+
+impl Function {
+    fn find(target: &Target, sandbox: &mut Sandbox) -> Result<Function> {
+        let Target::CoreFunction { name, .. } = target else { bail!("expected an export of a core module") };
+        let function = core_function(target, sandbox)?;
+        let ty = match function.typed(&sandbox.store) {
+            Ok(function) => Type::Code(function),
+            Err(_) => Type::Nothing(function.typed(&sandbox.store)?),
+        };
+        Ok(Function { name: name.clone(), ty })
     }
-    function.typed::<(), ()>(&sandbox.store)?.call_async(&mut sandbox.store, ()).await?;
-    Ok(0)
+
+    fn is(&self, target: &Target) -> bool {
+        matches!(target, Target::CoreFunction { name, .. } if Arc::ptr_eq(name, &self.name))
+    }
+}
+
+/// Calls the function that a target names, and gives what it returned: zero where that is nothing.
+async fn code_of(target: &Target, sandbox: &mut Sandbox) -> Result<i32> {
+    let function = match sandbox.function.take().filter(|function| function.is(target)) {
+        Some(function) => function,
+        None => Function::find(target, sandbox)?,
+    };
+    match &sandbox.function.insert(function).ty {
+        Type::Code(function) => function.call_async(&mut sandbox.store, ()).await,
+        Type::Nothing(function) => function.call_async(&mut sandbox.store, ()).await.map(|()| 0),
+    }
 }
 
 /// The core function that a target names, in a sandbox.

@@ -1,22 +1,29 @@
 //! Makes the functions of Extism's kernel that a plugin imports functions of its own, before it is compiled.
 //!
 //! Its imports stay where they are, so that no index changes, and are never called: each instruction that names one names the
-//! function of the same name that is added behind the guest's own. Only bodies with such an instruction change, and how far what
-//! comes after it moves is noted.
+//! function of the same name that is added behind the guest's own, or, where that is short, its code stands there. Only bodies with
+//! such an instruction change, and how far what comes after it moves is noted.
 
 use super::kernel::{KERNEL, KernelFunction, Place};
 use crate::{
     inspect::EXTISM_MODULE,
     renewal::{End, Moves, entries},
 };
-use std::{borrow::Cow, ops::Range};
-use wasm_encoder::{CodeSection, Encode, ExportKind, ExportSection, MemorySection, MemoryType, Module, TypeSection};
+use std::{borrow::Cow, convert::Infallible, ops::Range};
+use wasm_encoder::{
+    CodeSection, ElementSection, Encode, ExportKind, ExportSection, MemorySection, MemoryType, Module, TypeSection,
+    reencode::{self, Reencode},
+};
 use wasmparser::{
-    BinaryReader, CompositeInnerType, FuncType, FunctionBody, Operator, Parser, Payload, TypeRef, ValType,
+    BinaryReader, CompositeInnerType, ElementSectionReader, FuncType, FunctionBody, Operator, Parser, Payload, TypeRef,
+    ValType,
 };
 
 /// The memory of blocks, by the name under which the host finds it.
 pub(crate) const BLOCKS_MEMORY: &str = "sandbar-extism";
+
+/// Names how guests are changed: another name for every change of it, so that artifacts of before are not found.
+pub(crate) const ADAPTED: &[u8] = b"extism-inline-1";
 
 /// Does nothing, in one byte.
 const NOP: u8 = 0x01;
@@ -25,7 +32,9 @@ const NOP: u8 = 0x01;
 #[derive(Default)]
 struct Found {
     types: Vec<Option<FuncType>>,
+    /// How many functions there are, and of those that are not imported the types.
     functions: u32,
+    signatures: Vec<u32>,
     memories: u32,
     has_memories: bool,
     /// Imported functions that become the guest's own: the index of the import, and which they are.
@@ -69,9 +78,10 @@ pub(crate) fn adapt(guest: &[u8]) -> Option<(Vec<u8>, Moves)> {
             7 => Some(found.export()),
             _ => None,
         };
-        let data = match more {
-            Some((count, more)) => Cow::Owned(extended(data, count, &more)?),
-            None => Cow::Borrowed(data),
+        let data = match (payload, more) {
+            (_, Some((count, more))) => Cow::Owned(extended(data, count, &more)?),
+            (Payload::ElementSection(section), None) => found.elements(section, data)?,
+            (_, None) => Cow::Borrowed(data),
         };
         module.section(&end.next(id, &range, &data));
         moves.note(before, module.as_slice().len() - data.len());
@@ -109,7 +119,10 @@ impl Found {
                     }
                 }
             }
-            Payload::FunctionSection(section) => self.functions += section.count(),
+            Payload::FunctionSection(section) => {
+                self.functions += section.count();
+                self.signatures = section.into_iter().collect::<Result<_, _>>().ok()?;
+            }
             Payload::MemorySection(section) => {
                 self.memories += section.count();
                 self.has_memories = section.count() > 0;
@@ -129,18 +142,22 @@ impl Found {
             };
             ours.len() == theirs.len() && ours.iter().zip(theirs).all(is_same)
         };
-        let ty = usize::try_from(ty).ok().and_then(|ty| self.types.get(ty)).and_then(Option::as_ref);
-        ty.is_some_and(|ty| same(kernel.params, ty.params()) && same(kernel.results, ty.results()))
+        self.ty(ty).is_some_and(|ty| same(kernel.params, ty.params()) && same(kernel.results, ty.results()))
+    }
+
+    fn ty(&self, ty: u32) -> Option<&FuncType> {
+        usize::try_from(ty).ok().and_then(|ty| self.types.get(ty)).and_then(Option::as_ref)
     }
 
     fn place(&self) -> Place {
         Place { memory: self.memories }
     }
 
-    /// The index of what takes the place of an import.
-    fn instead(&self, function: u32) -> Option<u32> {
+    /// What takes the place of an import, and its index.
+    fn instead(&self, function: u32) -> Option<(&'static KernelFunction, u32)> {
         let at = self.taken.iter().position(|(import, _)| *import == function)?;
-        Some(self.functions + u32::try_from(at).ok()?)
+        let (_, kernel) = self.taken.get(at)?;
+        Some((kernel, self.functions + u32::try_from(at).ok()?))
     }
 
     fn memory(&self) -> MemorySection {
@@ -172,15 +189,28 @@ impl Found {
         (1, entries(&exports))
     }
 
+    /// The element section's data with other functions in tables.
+    fn elements<'a>(&self, section: ElementSectionReader<'_>, data: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        let (mut instead, mut elements) = (Instead { found: self, any: false }, ElementSection::new());
+        instead.parse_element_section(&mut elements, section).ok()?;
+        if !instead.any {
+            return Some(Cow::Borrowed(data));
+        }
+        let mut bytes = Vec::new();
+        elements.len().encode(&mut bytes);
+        bytes.extend_from_slice(&entries(&elements));
+        Some(Cow::Owned(bytes))
+    }
+
     /// The code section's data with other functions called, and how far its parts moved, by offsets in it.
     fn code(&self, guest: &[u8], data: &[u8], start: usize) -> Option<(Vec<u8>, Moves)> {
         let section = wasmparser::CodeSectionReader::new(BinaryReader::new(data, start)).ok()?;
         let own = u32::try_from(self.taken.len()).ok()?;
         let (mut code, mut moves) = (Vec::new(), Moves::default());
         (section.count() + own).encode(&mut code);
-        for body in section {
+        for (body, ty) in section.into_iter().zip(&self.signatures) {
             let body = body.ok()?;
-            let patches = self.patches(&body)?;
+            let patches = self.patches(&body, *ty)?;
             let range = body.range();
             let (bytes, inside) = patched(guest, &range, &patches)?;
             bytes.len().encode(&mut code);
@@ -196,8 +226,9 @@ impl Found {
     }
 
     /// Instructions that name an import which is taken, and what stands there instead.
-    fn patches(&self, body: &FunctionBody<'_>) -> Option<Vec<(Range<usize>, Vec<u8>)>> {
-        let mut patches = Vec::new();
+    fn patches(&self, body: &FunctionBody<'_>, ty: u32) -> Option<Vec<(Range<usize>, Vec<u8>)>> {
+        let (mut patches, mut spares) = (Vec::new(), false);
+        let spare = Spare::of(body, self.ty(ty)?)?;
         let mut operators = body.get_operators_reader().ok()?;
         while !operators.eof() {
             let from = operators.original_position();
@@ -208,13 +239,78 @@ impl Found {
                 Operator::RefFunc { function_index } => (0xd2, function_index),
                 _ => continue,
             };
-            if let Some(instead) = self.instead(function) {
+            let Some((kernel, instead)) = self.instead(function) else { continue };
+            let is_call = matches!(operator, Operator::Call { .. });
+            let inline = spare.local.filter(|_| is_call).and_then(|spare| kernel.inline(self.place(), spare));
+            spares |= inline.is_some();
+            let bytes = inline.unwrap_or_else(|| {
                 let mut bytes = vec![opcode];
                 instead.encode(&mut bytes);
-                patches.push((from..operators.original_position(), bytes));
-            }
+                bytes
+            });
+            patches.push((from..operators.original_position(), bytes));
+        }
+        if spares {
+            patches.splice(0..0, spare.patches());
         }
         Some(patches)
+    }
+}
+
+/// Names functions that take the place of imports.
+struct Instead<'a> {
+    found: &'a Found,
+    /// Whether it named one.
+    any: bool,
+}
+
+impl Reencode for Instead<'_> {
+    type Error = Infallible;
+
+    fn function_index(&mut self, function: u32) -> Result<u32, reencode::Error> {
+        let instead = self.found.instead(function);
+        self.any |= instead.is_some();
+        Ok(instead.map_or(function, |(_, index)| index))
+    }
+}
+
+/// One local more for a function.
+struct Spare {
+    /// Its index; `None` where the function has as many as there can be.
+    local: Option<u32>,
+    /// Where the number of groups of locals stands, and that.
+    groups: (Range<usize>, u32),
+    /// Where the groups end.
+    end: usize,
+}
+
+/// The most locals that a function has, by the specification of WebAssembly's JavaScript interface.
+const LOCALS_MAX: u32 = 50_000;
+
+impl Spare {
+    fn of(body: &FunctionBody<'_>, ty: &FuncType) -> Option<Spare> {
+        let mut locals = body.get_locals_reader().ok()?;
+        let groups = (body.range().start..locals.original_position(), locals.get_count());
+        let mut count = u32::try_from(ty.params().len()).ok()?;
+        for _ in 0..groups.1 {
+            count = count.checked_add(locals.read().ok()?.0)?;
+        }
+        Some(Spare { local: (count < LOCALS_MAX).then_some(count), groups, end: locals.original_position() })
+    }
+
+    fn patches(self) -> [(Range<usize>, Vec<u8>); 2] {
+        let (range, count) = self.groups;
+        let mut groups = Vec::new();
+        (count + 1).encode(&mut groups);
+        // A number can be written longer than it has to be, and what stands here is not shorter than before.
+        for at in groups.len()..range.len() {
+            groups.get_mut(at - 1).into_iter().for_each(|byte| *byte |= 0x80);
+            groups.push(0);
+        }
+        let mut group = Vec::new();
+        1u32.encode(&mut group);
+        wasm_encoder::ValType::I64.encode(&mut group);
+        [(range, groups), (self.end..self.end, group)]
     }
 }
 

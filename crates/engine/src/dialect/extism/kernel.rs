@@ -1,8 +1,8 @@
 //! The functions over blocks of memory that plugins of Extism import, as code that becomes part of the guest.
 //!
 //! Extism puts them into a module of its own, and its kits read their input eight bytes at a time by calls of them. Here they are
-//! functions of the guest's own module over a memory of their own, so that a call of one is an ordinary call. The alternative,
-//! functions of the host, takes five times as long for each eight bytes.
+//! functions of the guest's own module over a memory of their own, and those that kits call for every eight bytes stand where they
+//! are called. The alternative, functions of the host, takes more than ten times as long for each eight bytes.
 //!
 //! The memory begins with registers, which the host reads and writes too. A block is a header of 16 bytes, its length and its
 //! capacity, and its bytes; a free one has the offset of the next free one in its first eight. All of it is the guest's to break:
@@ -10,6 +10,8 @@
 
 use wasm_encoder::{BlockType, Function, InstructionSink, MemArg, ValType};
 
+/// Where eight bytes of zeros lie.
+const ZEROS: i64 = 0;
 /// Where the registers lie.
 pub(super) const HEAP: u64 = 8;
 pub(super) const INPUT_OFFSET: u64 = 16;
@@ -24,14 +26,21 @@ pub(super) const BLOCKS: u64 = 128;
 pub(super) const HEADER_BYTES: u64 = 16;
 const PAGE_BYTES: i64 = 1 << 16;
 
-/// One of them: its name, what it takes and gives, and its code in a module with this memory, where these functions begin at
-/// this index.
+/// One of them: its name, what it takes and gives, and its code.
 pub(super) struct KernelFunction {
     pub(super) name: &'static str,
     pub(super) params: &'static [ValType],
     pub(super) results: &'static [ValType],
-    code: fn(&mut InstructionSink<'_>, Place),
-    locals: u32,
+    code: Code,
+}
+
+/// The code of one of them in a module with this memory.
+enum Code {
+    /// As a function, with so many locals of `i64` beside its parameters.
+    Function(fn(&mut InstructionSink<'_>, Place), u32),
+    /// So short that it stands wherever it is called: it takes its arguments from the stack, and needs one local of `i64`. Kits
+    /// call these once for eight bytes, and a call takes as long as all the rest.
+    Inline(fn(&mut InstructionSink<'_>, Place, u32)),
 }
 
 /// Where the code comes to lie.
@@ -47,13 +56,34 @@ impl Place {
 }
 
 impl KernelFunction {
-    /// Its code.
+    /// As a function.
     pub(super) fn function(&self, place: Place) -> Function {
-        let mut function = Function::new([(self.locals, ValType::I64)]);
+        let (locals, params) = match self.code {
+            Code::Function(_, locals) => (locals, 0),
+            Code::Inline(_) => (1, self.params.len() as u32),
+        };
+        let mut function = Function::new([(locals, I64)]);
         let mut code = function.instructions();
-        (self.code)(&mut code, place);
+        match self.code {
+            Code::Function(body, _) => body(&mut code, place),
+            Code::Inline(body) => {
+                for param in 0..params {
+                    code.local_get(param);
+                }
+                body(&mut code, place, params);
+            }
+        }
         code.end();
         function
+    }
+
+    /// What stands instead of a call of it, in a function that has this local of `i64` to spare; nothing where it has to be
+    /// called.
+    pub(super) fn inline(&self, place: Place, spare: u32) -> Option<Vec<u8>> {
+        let Code::Inline(body) = self.code else { return None };
+        let mut bytes = Vec::new();
+        body(&mut InstructionSink::new(&mut bytes), place, spare);
+        Some(bytes)
     }
 }
 
@@ -62,26 +92,26 @@ const I64: ValType = ValType::I64;
 
 /// All of them.
 pub(super) const KERNEL: &[KernelFunction] = &[
-    KernelFunction { name: "alloc", params: &[I64], results: &[I64], code: alloc, locals: 4 },
-    KernelFunction { name: "free", params: &[I64], results: &[], code: free, locals: 0 },
-    KernelFunction { name: "length", params: &[I64], results: &[I64], code: length, locals: 0 },
-    KernelFunction { name: "length_unsafe", params: &[I64], results: &[I64], code: length, locals: 0 },
-    KernelFunction { name: "load_u8", params: &[I64], results: &[I32], code: load_u8, locals: 0 },
-    KernelFunction { name: "load_u64", params: &[I64], results: &[I64], code: load_u64, locals: 0 },
-    KernelFunction { name: "store_u8", params: &[I64, I32], results: &[], code: store_u8, locals: 0 },
-    KernelFunction { name: "store_u64", params: &[I64, I64], results: &[], code: store_u64, locals: 0 },
-    KernelFunction { name: "input_load_u8", params: &[I64], results: &[I32], code: input_load_u8, locals: 0 },
-    KernelFunction { name: "input_load_u64", params: &[I64], results: &[I64], code: input_load_u64, locals: 0 },
-    KernelFunction { name: "input_set", params: &[I64, I64], results: &[], code: input_set, locals: 0 },
-    KernelFunction { name: "input_length", params: &[], results: &[I64], code: input_length, locals: 0 },
-    KernelFunction { name: "input_offset", params: &[], results: &[I64], code: input_offset, locals: 0 },
-    KernelFunction { name: "output_set", params: &[I64, I64], results: &[], code: output_set, locals: 0 },
-    KernelFunction { name: "output_length", params: &[], results: &[I64], code: output_length, locals: 0 },
-    KernelFunction { name: "output_offset", params: &[], results: &[I64], code: output_offset, locals: 0 },
-    KernelFunction { name: "error_set", params: &[I64], results: &[], code: error_set, locals: 0 },
-    KernelFunction { name: "error_get", params: &[], results: &[I64], code: error_get, locals: 0 },
-    KernelFunction { name: "memory_bytes", params: &[], results: &[I64], code: memory_bytes, locals: 0 },
-    KernelFunction { name: "reset", params: &[], results: &[], code: reset, locals: 0 },
+    KernelFunction { name: "alloc", params: &[I64], results: &[I64], code: Code::Function(alloc, 4) },
+    KernelFunction { name: "free", params: &[I64], results: &[], code: Code::Function(free, 0) },
+    KernelFunction { name: "length", params: &[I64], results: &[I64], code: Code::Function(length, 0) },
+    KernelFunction { name: "length_unsafe", params: &[I64], results: &[I64], code: Code::Function(length, 0) },
+    KernelFunction { name: "load_u8", params: &[I64], results: &[I32], code: Code::Inline(load_u8) },
+    KernelFunction { name: "load_u64", params: &[I64], results: &[I64], code: Code::Inline(load_u64) },
+    KernelFunction { name: "store_u8", params: &[I64, I32], results: &[], code: Code::Inline(store_u8) },
+    KernelFunction { name: "store_u64", params: &[I64, I64], results: &[], code: Code::Inline(store_u64) },
+    KernelFunction { name: "input_load_u8", params: &[I64], results: &[I32], code: Code::Inline(input_load_u8) },
+    KernelFunction { name: "input_load_u64", params: &[I64], results: &[I64], code: Code::Inline(input_load_u64) },
+    KernelFunction { name: "input_set", params: &[I64, I64], results: &[], code: Code::Function(input_set, 0) },
+    KernelFunction { name: "input_length", params: &[], results: &[I64], code: Code::Function(input_length, 0) },
+    KernelFunction { name: "input_offset", params: &[], results: &[I64], code: Code::Function(input_offset, 0) },
+    KernelFunction { name: "output_set", params: &[I64, I64], results: &[], code: Code::Function(output_set, 0) },
+    KernelFunction { name: "output_length", params: &[], results: &[I64], code: Code::Function(output_length, 0) },
+    KernelFunction { name: "output_offset", params: &[], results: &[I64], code: Code::Function(output_offset, 0) },
+    KernelFunction { name: "error_set", params: &[I64], results: &[], code: Code::Function(error_set, 0) },
+    KernelFunction { name: "error_get", params: &[], results: &[I64], code: Code::Function(error_get, 0) },
+    KernelFunction { name: "memory_bytes", params: &[], results: &[I64], code: Code::Function(memory_bytes, 0) },
+    KernelFunction { name: "reset", params: &[], results: &[], code: Code::Function(reset, 0) },
 ];
 
 /// `[] -> [i64]`: a register.
@@ -156,37 +186,40 @@ fn length(code: &mut InstructionSink<'_>, place: Place) {
     code.local_get(0).i64_const(HEADER_BYTES as i64).i64_sub().i32_wrap_i64().i64_load(place.at(0)).end();
 }
 
-fn load_u8(code: &mut InstructionSink<'_>, place: Place) {
-    code.local_get(0).i32_wrap_i64().i32_load8_u(place.at(0));
+fn load_u8(code: &mut InstructionSink<'_>, place: Place, _: u32) {
+    code.i32_wrap_i64().i32_load8_u(place.at(0));
 }
 
-fn load_u64(code: &mut InstructionSink<'_>, place: Place) {
-    code.local_get(0).i32_wrap_i64().i64_load(place.at(0));
+fn load_u64(code: &mut InstructionSink<'_>, place: Place, _: u32) {
+    code.i32_wrap_i64().i64_load(place.at(0));
 }
 
-fn store_u8(code: &mut InstructionSink<'_>, place: Place) {
-    code.local_get(0).i32_wrap_i64().local_get(1).i32_store8(place.at(0));
+fn store_u8(code: &mut InstructionSink<'_>, place: Place, spare: u32) {
+    code.i64_extend_i32_u().local_set(spare).i32_wrap_i64().local_get(spare).i64_store8(place.at(0));
 }
 
-fn store_u64(code: &mut InstructionSink<'_>, place: Place) {
-    code.local_get(0).i32_wrap_i64().local_get(1).i64_store(place.at(0));
+fn store_u64(code: &mut InstructionSink<'_>, place: Place, spare: u32) {
+    code.local_set(spare).i32_wrap_i64().local_get(spare).i64_store(place.at(0));
 }
 
-/// Zero behind the input's end.
-fn input_load_u8(code: &mut InstructionSink<'_>, place: Place) {
-    code.local_get(0);
-    get(code, place, INPUT_LENGTH);
-    code.i64_ge_u().if_(BlockType::Result(I32)).i32_const(0).else_();
+fn input_load_u8(code: &mut InstructionSink<'_>, place: Place, spare: u32) {
+    input_address(code, place, spare, 1);
+    code.i32_load8_u(place.at(0));
+}
+
+fn input_load_u64(code: &mut InstructionSink<'_>, place: Place, spare: u32) {
+    input_address(code, place, spare, 8);
+    code.i64_load(place.at(0));
+}
+
+/// `[i64] -> [i32]`: where so many bytes of the input lie, or zeros where it does not have them. Without a branch, which would take
+/// as long as the rest of a loop over the input.
+fn input_address(code: &mut InstructionSink<'_>, place: Place, spare: u32, bytes: i64) {
+    code.local_tee(spare);
     get(code, place, INPUT_OFFSET);
-    code.local_get(0).i64_add().i32_wrap_i64().i32_load8_u(place.at(0)).end();
-}
-
-fn input_load_u64(code: &mut InstructionSink<'_>, place: Place) {
-    code.local_get(0).i64_const(8).i64_add();
+    code.i64_add().i64_const(ZEROS).local_get(spare).i64_const(bytes).i64_add();
     get(code, place, INPUT_LENGTH);
-    code.i64_gt_u().if_(BlockType::Result(I64)).i64_const(0).else_();
-    get(code, place, INPUT_OFFSET);
-    code.local_get(0).i64_add().i32_wrap_i64().i64_load(place.at(0)).end();
+    code.i64_le_u().select().i32_wrap_i64();
 }
 
 fn input_set(code: &mut InstructionSink<'_>, place: Place) {
