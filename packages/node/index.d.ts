@@ -80,6 +80,10 @@ export interface PluginOptions {
   rebuild?: boolean;
   /** For how many calls a new version is watched after `replace`, and how many of them may not end well. */
   probation?: { calls: number; failures: number };
+  /** What typed exports of a core module leave in its memory, which their types do not tell: `{ greet: 'text' }`. */
+  results?: Record<string, string>;
+  /** So many bytes of keys and values that stay between its calls, however its sandboxes live: `'64KiB'`, or a number. */
+  state?: string | number;
   /** Functions that it may import: by module and name, or by interface and name for a component. */
   functions?: Record<string, Record<string, HostFunction>>;
   /** Hears what it says, and what is said of it. */

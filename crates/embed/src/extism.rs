@@ -7,13 +7,11 @@ use crate::{Error, Host, PluginBuilder};
 use bytes::Bytes;
 use extism_manifest::{Manifest, MemoryOptions, Wasm, WasmMetadata};
 use sandbar_call::{GrantKind, Resource};
-use sandbar_engine::Guest;
+use sandbar_engine::{ExtismBounds, Guest};
 use std::{fs, path::Path, time::Duration};
 
 /// The bytes of a page of memory.
 const PAGE_BYTES: u64 = 1 << 16;
-/// What variables may take in Extism where its manifest says nothing, in bytes; here they always may.
-const VARIABLES_BYTES: u64 = 1 << 20;
 /// The most bytes of a manifest. It may hold the plugin itself.
 const MANIFEST_BYTES_MAX: u64 = 256 << 20;
 
@@ -22,8 +20,7 @@ impl Host {
     /// in Extism's SDKs with WASI the plugin has random numbers.
     ///
     /// # Errors
-    /// The file can't be read, is no such manifest, or asks for what is not there: modules that are linked, modules from a URL,
-    /// other bounds for variables or answers.
+    /// The file can't be read, is no such manifest, or asks for what is not there: modules that are linked, or come from a URL.
     pub fn extism(&self, path: impl AsRef<Path>) -> Result<PluginBuilder, Error> {
         let path = path.as_ref();
         let told = |problem: String| Error::Manifest { path: path.to_path_buf(), problem };
@@ -44,7 +41,7 @@ impl Host {
 fn described(host: &Host, manifest: Manifest, base: &Path) -> Result<PluginBuilder, String> {
     let Manifest { wasm, memory, config, allowed_hosts, allowed_paths, timeout_ms } = manifest;
     let builder = host.plugin(guest(wasm, base)?).base(base).grant(GrantKind::Random, "true");
-    let mut builder = bounded(builder, &memory)?;
+    let mut builder = bounded(builder, &memory);
     if let Some(timeout_ms) = timeout_ms {
         builder = builder.within(Duration::from_millis(timeout_ms));
     }
@@ -96,16 +93,15 @@ fn guest(wasm: Vec<Wasm>, base: &Path) -> Result<Guest, String> {
     Ok(guest)
 }
 
-fn bounded(builder: PluginBuilder, memory: &MemoryOptions) -> Result<PluginBuilder, String> {
+fn bounded(builder: PluginBuilder, memory: &MemoryOptions) -> PluginBuilder {
     let MemoryOptions { max_pages, max_http_response_bytes, max_var_bytes } = memory;
-    if let Some(bytes) = max_var_bytes.filter(|&bytes| bytes != VARIABLES_BYTES) {
-        return Err(format!("`max_var_bytes` is {bytes}, and variables have {VARIABLES_BYTES} bytes; leave it out"));
-    }
-    if let Some(bytes) = max_http_response_bytes {
-        return Err(format!("`max_http_response_bytes` is {bytes}, and answers have 50 MiB; leave it out"));
-    }
-    Ok(match max_pages {
+    let usual = ExtismBounds::default();
+    let builder = builder.extism_bounds(ExtismBounds {
+        variables_bytes: max_var_bytes.unwrap_or(usual.variables_bytes),
+        answer_bytes: max_http_response_bytes.unwrap_or(usual.answer_bytes),
+    });
+    match max_pages {
         Some(pages) => builder.limit(Resource::Memory, u64::from(*pages).saturating_mul(PAGE_BYTES)),
         None => builder,
-    })
+    }
 }

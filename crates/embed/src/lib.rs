@@ -58,8 +58,9 @@ pub use {
         Shape,
     },
     sandbar_engine::{
-        Answer, COMPILER_ARGUMENT, Cache, Cancel, Compiler, Function, Functions, Guest, HostCall, HostError, InMemory,
-        Interruption, LoadError, Log, LogLevel, LogRecord, Number, NumberType, Signature, compiler_main, inspect,
+        Answer, COMPILER_ARGUMENT, Cache, Cancel, Compiler, ExtismBounds, Function, Functions, Guest, HostCall,
+        HostError, InMemory, Interruption, LoadError, Log, LogLevel, LogRecord, Number, NumberType, Signature,
+        compiler_main, inspect,
     },
     sandbar_grants::{GrantError, Grants},
 };

@@ -1,7 +1,7 @@
 //! What a plugin is loaded with, as data: for hosts in other languages. Keys and forms are those of a guest in a manifest, so
 //! that they are learned once.
 
-use crate::{Error, PluginBuilder, Policy, Probation, Rebuild};
+use crate::{Error, PluginBuilder, Policy, Probation, Rebuild, State};
 use sandbar_call::{Resource, Unit};
 use sandbar_engine::{InMemory, MEMORY_BYTES_MAX};
 use sandbar_grants::{OPTIONS, Value as GrantValue, nearest};
@@ -28,6 +28,7 @@ const SETTINGS: &[Setting] = &[
         Ok(builder.rebuild(if switch(value)? { Rebuild::BeforeNextCall } else { Rebuild::Never }))
     }),
     ("probation", probation),
+    ("state", |builder, value| Ok(builder.state(&State::bounded(size(value)?)))),
 ];
 
 /// Sandboxes at one time, where a plugin that is not held does not say.
@@ -51,6 +52,7 @@ impl PluginBuilder {
     /// | `fuel_metered` | whether fuel is counted exactly |
     /// | `rebuild` | whether a held sandbox is made anew after a call that ended it |
     /// | `probation` | `{"calls": 10, "failures": 2}` |
+    /// | `state` | so many bytes of keys and values that stay between calls: `"64KiB"` |
     ///
     /// # Errors
     /// A key is not known, or a value is not in its form.
@@ -203,6 +205,16 @@ fn switch(value: &Value) -> Told<bool> {
 fn count(value: &Value) -> Told<u64> {
     let number = value.as_u64().filter(|&number| number > 0);
     number.ok_or_else(|| format!("expected a whole number from 1, found `{value}`"))
+}
+
+fn size(value: &Value) -> Told<usize> {
+    let bytes = match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => Unit::Bytes.read(text),
+        _ => None,
+    };
+    let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok());
+    bytes.ok_or_else(|| format!("expected a number of bytes, or a size such as `64KiB`, found `{value}`"))
 }
 
 fn duration(value: &Value) -> Told<Duration> {

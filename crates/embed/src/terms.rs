@@ -9,7 +9,9 @@ use crate::{
     state::{self, State},
 };
 use sandbar_call::{GrantKind, Limits, Receipt, Resource};
-use sandbar_engine::{Fuel, Function, Functions, HostCall, HostError, InMemory, Log, LogRecord, MEMORY_BYTES_MAX};
+use sandbar_engine::{
+    ExtismBounds, Fuel, Function, Functions, HostCall, HostError, InMemory, Log, LogRecord, MEMORY_BYTES_MAX,
+};
 use sandbar_grants::{GrantError, Grants};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -73,6 +75,7 @@ pub(crate) struct Terms {
     pub(crate) others: Others,
     pub(crate) config: BTreeMap<String, String>,
     pub(crate) results: BTreeMap<String, InMemory>,
+    pub(crate) extism: ExtismBounds,
     pub(crate) policy: Policy,
     pub(crate) rebuild: Rebuild,
     pub(crate) probation: Probation,
@@ -111,6 +114,7 @@ impl PluginBuilder {
             others: Others::new(),
             config: BTreeMap::new(),
             results: BTreeMap::new(),
+            extism: ExtismBounds::default(),
             policy: Policy::Held,
             rebuild: Rebuild::BeforeNextCall,
             probation: Probation::default(),
@@ -205,6 +209,13 @@ impl PluginBuilder {
     #[must_use]
     pub fn result(mut self, export: impl Into<String>, leaves: InMemory) -> PluginBuilder {
         self.terms.results.insert(export.into(), leaves);
+        self
+    }
+
+    /// Bounds what a plugin of Extism may hold beside its memory.
+    #[must_use]
+    pub fn extism_bounds(mut self, bounds: ExtismBounds) -> PluginBuilder {
+        self.terms.extism = bounds;
         self
     }
 

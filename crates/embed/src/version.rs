@@ -59,6 +59,7 @@ impl Version {
             functions: Arc::new(terms.functions.clone()),
             config: Arc::new(terms.config.clone()),
             results: Arc::new(terms.results.clone()),
+            extism: terms.extism,
         };
         let program = host.engine().bind(&guest, binding)?;
         let holder = match terms.policy {

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use wasmtime::{Module, component::Component};
 use wasmtime_wasi::{FsPerms, TrappableError, WasiCtxBuilder, sockets::SocketAddrUse};
 
+pub use extism::ExtismBounds;
 pub(crate) use {files::Files, host_stdio::host_stdio, linkers::Linkers, wasi01::Listings};
 
 /// Provides the imports of a core module, beside what the linker has.

@@ -45,6 +45,7 @@ mod values;
 pub use {
     cancel::Cancel,
     compile::{COMPILER_ARGUMENT, Compiler, compiler_main},
+    dialect::ExtismBounds,
     engine::{Cache, Engine, EngineConfig},
     entry::{Entry, EntryChoice},
     error::{CompileError, LoadError},

@@ -2,7 +2,7 @@
 
 use crate::{
     artifact::{Code, Form},
-    dialect,
+    dialect::{self, ExtismBounds},
     drive::{LONG_USUAL_NS, Start},
     engine::Engine,
     error::LoadError,
@@ -54,6 +54,8 @@ pub struct Binding {
     pub config: Arc<BTreeMap<String, String>>,
     /// What typed exports of a core module leave in its memory, by their names.
     pub results: Arc<BTreeMap<String, InMemory>>,
+    /// How much it may hold beside its memory, where it is a plugin of Extism.
+    pub extism: ExtismBounds,
 }
 
 impl Binding {
@@ -69,6 +71,7 @@ impl Binding {
             functions: Arc::default(),
             config: Arc::default(),
             results: Arc::default(),
+            extism: ExtismBounds::default(),
         }
     }
 }

@@ -159,7 +159,7 @@ impl Sandbox {
             };
             if let Instance::Core(instance) = self.instance {
                 self.store.data_mut().memory = instance.get_memory(&mut self.store, "memory");
-                extism::enter(self.store.as_context_mut(), &instance)?;
+                extism::enter(self.store.as_context_mut(), &instance, program.binding().extism)?;
             }
             if let Some(renewal) = program.renewal() {
                 self.renewer = renewal.renewer(&mut self.store, self.instance).await?;

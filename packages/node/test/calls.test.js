@@ -147,6 +147,22 @@ test('options are those of a manifest, and may be written as JavaScript does', a
   assert.equal(await plugin.call('grow', [80]), -1, 'there is no more');
 });
 
+test('state stays between calls, and results are what they are said to be', async () => {
+  const counter = wat(String.raw`(module
+    (import "sandbar" "state_get" (func $get (param i32 i32 i32 i32) (result i32)))
+    (import "sandbar" "state_set" (func $set (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "calls") (data (i32.const 16) "\20\00\00\00\05\00\00\00") (data (i32.const 32) "hello")
+    (func (export "count") (param i32) (result i32)
+        (drop (call $get (i32.const 0) (i32.const 5) (i32.const 8) (i32.const 4)))
+        (i32.store (i32.const 8) (i32.add (i32.load (i32.const 8)) (local.get 0)))
+        (drop (call $set (i32.const 0) (i32.const 5) (i32.const 8) (i32.const 4)))
+        (i32.load (i32.const 8)))
+    (func (export "greet") (param i32) (result i32) (i32.const 16)))`);
+  const plugin = await loadPlugin(counter, { sandbox: 'fresh', state: '1KiB', results: { greet: 'text' } });
+  assert.deepEqual([await plugin.count(2), plugin.callSync('count', 3), await plugin.greet(0)], [2, 5, 'hello']);
+});
+
 test('many calls at one time each get their own answer', async () => {
   const held = await loadPlugin(sensor);
   const many = await loadPlugin(sensor, { sandbox: { reuse: 50 }, sandboxesMax: 4 });

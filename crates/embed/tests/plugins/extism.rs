@@ -6,6 +6,7 @@ use serde_json::json;
 use std::{
     path::Path,
     sync::{Arc, Mutex},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -139,11 +140,10 @@ fn limits_hold() {
     assert_eq!(plugin.call_bytes("echo", "still here").unwrap(), "still here");
 }
 
-#[test]
-fn requests_by_the_grant_and_no_others() {
+/// Answers one request whose body is of five bytes, and gives what it was.
+fn answering(answer: &'static str) -> (String, JoinHandle<(String, [u8; 5])>) {
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let origin = format!("http://{}", server.local_addr().unwrap());
-    let url = format!("{origin}/there");
     let serving = std::thread::spawn(move || {
         use std::io::{BufRead, BufReader, Read, Write};
         let (stream, _) = server.accept().unwrap();
@@ -154,10 +154,16 @@ fn requests_by_the_grant_and_no_others() {
         }
         let mut body = [0; 5];
         reader.read_exact(&mut body).unwrap();
-        let answer = "HTTP/1.1 201 Created\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nthere";
-        (&stream).write_all(answer.as_bytes()).unwrap();
+        (&stream).write_all(format!("HTTP/1.1 {answer}").as_bytes()).unwrap();
         (String::from_utf8(head).unwrap().to_lowercase(), body)
     });
+    (origin, serving)
+}
+
+#[test]
+fn requests_by_the_grant_and_no_others() {
+    let (origin, serving) = answering("201 Created\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nthere");
+    let url = format!("{origin}/there");
     // What a plugin of Rust asks headers by is seeded.
     let granted = plugin().grant(GrantKind::Http, &origin).grant(GrantKind::Random, "true").load().unwrap();
     assert_eq!(granted.call_bytes("ask", url.clone()).unwrap(), "201 text/plain there");
@@ -231,6 +237,16 @@ fn manifests_are_read_and_what_is_not_there_is_said() {
         let refused = plugin.call_bytes("ask", "http://example.org/").unwrap_err().receipt.unwrap();
         assert!(refused.denials[0].allow.contains("example.org"), "{refused:?}");
     }
+    let bounded = r#"{"wasm": [{"path": "vowels.wasm"}], "allowed_hosts": ["127.0.0.1"],
+        "memory": {"max_var_bytes": 500, "max_http_response_bytes": 5}}"#;
+    let plugin = load("bounded.json", bounded).unwrap();
+    let error = plugin.call_bytes("keep", "1000").unwrap_err();
+    assert!(error.to_string().contains("the plugin's variables have at most 500 bytes"), "{error}");
+    plugin.call_bytes("keep", "100").unwrap();
+    let (origin, serving) = answering("200 OK\r\ncontent-length: 6\r\n\r\nlarger");
+    let error = plugin.call_bytes("ask", origin).unwrap_err();
+    assert!(error.to_string().contains("length limit exceeded"), "{error}");
+    serving.join().unwrap();
     for (text, said) in [
         ("{", "EOF"),
         (r#"{"wasm": []}"#, "expected a module under `wasm`, found none"),
@@ -241,7 +257,6 @@ fn manifests_are_read_and_what_is_not_there_is_said() {
             "expected a module whose `hash` is `00`, found `sha256:",
         ),
         (r#"{"wasm": [{"url": "https://example.com/a.wasm"}]}"#, "download it"),
-        (r#"{"wasm": [{"path": "vowels.wasm"}], "memory": {"max_var_bytes": 5}}"#, "`max_var_bytes` is 5"),
         (r#"{"wasm": [{"path": "vowels.wasm"}], "allowed_hosts": ["a b"]}"#, "a b"),
         (r#"{"wasm": [{"path": "vowels.wasm"}], "timeout": 5}"#, "unknown field `timeout`"),
     ] {

@@ -15,7 +15,7 @@ fn every_option_is_taken() {
             "http": ["https://example.com"], "tcp": [], "udp": [], "lookup": ["*"]},
         "limits": {"wall": "2s", "memory": "16MiB", "output": 1000, "fuel": "none", "log": 0},
         "sandboxes_max": 3, "sandbox": {"reuse": 5, "idle": "1s"}, "probation": {"calls": 10, "failures": 2},
-        "results": {"greet": "text"},
+        "results": {"greet": "text"}, "state": "1KiB",
     });
     let plugin = quickstart("users.wasm").options(&options).unwrap().load().unwrap();
     assert_eq!(&*plugin.name(), "filter");
@@ -43,6 +43,7 @@ fn what_is_not_an_option_is_told_with_what_is() {
         (json!({"results": {"greet": "string"}}), "unknown kind of result `string`; expected one of text, bytes"),
         (json!({"config": {"a": 1}}), "`config`: `a`: expected a text, found `1`"),
         (json!({"probation": {"calls": 1}}), "expected the key `failures`"),
+        (json!({"state": "much"}), "`state`: expected a number of bytes, or a size such as `64KiB`, found `\"much\"`"),
     ] {
         let error = quickstart("users.wasm").options(&options).unwrap_err().to_string();
         assert!(error.contains(said), "{options}: {error}");

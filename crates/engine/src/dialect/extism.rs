@@ -21,8 +21,22 @@ use wasmtime::{
 
 pub(crate) use adapt::{ADAPTED, adapt};
 
-/// The most bytes of the variables of one sandbox, names included: what Extism allows where its manifest says nothing.
-const VARIABLES_BYTES_MAX: usize = 1 << 20;
+/// How much a plugin of Extism may hold beside its memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExtismBounds {
+    /// The most bytes of the variables of one sandbox, names included.
+    pub variables_bytes: u64,
+    /// The most bytes of the body that answers a request of it.
+    pub answer_bytes: u64,
+}
+
+impl Default for ExtismBounds {
+    /// What Extism allows where its manifest says nothing: 1 MiB and 50 MiB.
+    fn default() -> ExtismBounds {
+        ExtismBounds { variables_bytes: 1 << 20, answer_bytes: 50 << 20 }
+    }
+}
+
 /// What the log's lowest level is as plugins ask for it: trace. Whoever reads the log chooses what to keep.
 const LOG_LEVEL: i32 = 0;
 
@@ -32,6 +46,7 @@ pub(crate) struct Extism {
     variables: BTreeMap<String, Vec<u8>>,
     variables_bytes: usize,
     answered: requests::Answered,
+    bounds: ExtismBounds,
 }
 
 /// Provides what a plugin imports from the host.
@@ -85,9 +100,10 @@ pub(super) fn link(linker: &mut Linker<State>, module: &Module, config: &Arc<BTr
 }
 
 /// Finds what an instance has of it, before any call.
-pub(crate) fn enter(mut store: StoreContextMut<'_, State>, instance: &Instance) -> Result<()> {
+pub(crate) fn enter(mut store: StoreContextMut<'_, State>, instance: &Instance, bounds: ExtismBounds) -> Result<()> {
     let Some(blocks) = instance.get_memory(&mut store, adapt::BLOCKS_MEMORY) else { return Ok(()) };
-    let extism = Extism { blocks, variables: BTreeMap::new(), variables_bytes: 0, answered: Default::default() };
+    let extism =
+        Extism { blocks, variables: BTreeMap::new(), variables_bytes: 0, answered: Default::default(), bounds };
     store.data_mut().extism = Some(Box::new(extism));
     begin(&mut store, &[])
 }
@@ -143,8 +159,9 @@ fn set_variable(state: &mut State, name: String, value: Option<Vec<u8>>) -> Resu
     let freed = extism.variables.get(&name).map_or(0, |value| size(&name, value));
     let taken = value.as_deref().map_or(0, |value| size(&name, value));
     let bytes = extism.variables_bytes - freed + taken;
-    if bytes > VARIABLES_BYTES_MAX {
-        bail!("the plugin's variables have at most {VARIABLES_BYTES_MAX} bytes together");
+    let most = extism.bounds.variables_bytes;
+    if bytes as u64 > most {
+        bail!("the plugin's variables have at most {most} bytes together");
     }
     extism.variables_bytes = bytes;
     match value {

@@ -59,6 +59,8 @@ class Plugin(BasePlugin):
         fuel_metered: bool | None = None,
         rebuild: bool | None = None,
         probation: Mapping[str, int] | None = None,
+        results: Mapping[str, str] | None = None,
+        state: int | str | None = None,
         self_test: Callable[[Plugin], object] | None = None,
         log: logging.Logger | Callable[[LogRecord], object] | None = None,
         on_receipt: Callable[[Receipt], object] | None = None,
@@ -75,6 +77,8 @@ class Plugin(BasePlugin):
             "fuel_metered": fuel_metered,
             "rebuild": rebuild,
             "probation": probation,
+            "results": results,
+            "state": state,
         }
         options = {key: value for key, value in options.items() if value is not None}
         test = None if self_test is None else partial(_tried, self_test)

@@ -17,9 +17,6 @@ use std::{
 };
 use wasmtime::{AsContextMut, Caller, Linker, Result, format_err};
 
-/// The most bytes of an answer's body: what Extism allows where its manifest says nothing.
-const ANSWER_BYTES_MAX: usize = 50 << 20;
-
 /// A request as plugins write it.
 #[derive(Deserialize)]
 struct Asked {
@@ -45,8 +42,9 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
             Box::new(async move {
                 caller.data_mut().serves();
                 let request = request_of(&caller, request, body)?;
+                let bytes_max = usize::try_from(here(caller.data())?.bounds.answer_bytes).unwrap_or(usize::MAX);
                 let parts = caller.data().outgoing.parts();
-                let (answered, body) = send(parts, request).await?;
+                let (answered, body) = send(parts, request, bytes_max).await?;
                 if let Some(extism) = &mut caller.data_mut().extism {
                     extism.answered = answered;
                 }
@@ -80,12 +78,13 @@ fn request_of(caller: &Caller<'_, State>, request: i64, body: i64) -> Result<Req
 async fn send(
     (client, grants, meter): (HttpClient, Arc<Admitted>, Arc<Meter>),
     request: Request<Body>,
+    bytes_max: usize,
 ) -> Result<(Answered, Bytes)> {
     let (response, exchange) = client.send(&grants.http, meter, request, Timeouts::default()).await.map_err(failed)?;
     let (head, body) = response.into_parts();
     // The exchange moves the bytes, and may end before all of them were taken.
     let (mut exchange, mut exchanged) = (pin!(exchange), false);
-    let mut body = pin!(Limited::new(body, ANSWER_BYTES_MAX).collect());
+    let mut body = pin!(Limited::new(body, bytes_max).collect());
     let body = poll_fn(|cx| {
         if !exchanged && let Poll::Ready(ended) = exchange.as_mut().poll(cx) {
             exchanged = true;
