@@ -18,6 +18,7 @@ const PROMISES: &[Promise] = &[
     Promise { measure: "c-small", than: Than::TimesFaster("c-small-extism", 8.0) },
     Promise { measure: "c-echo-64k", than: Than::TimesFaster("c-echo-64k-extism", 5.0) },
     Promise { measure: "c-create", than: Than::TimesFaster("c-create-extism", 5.0) },
+    Promise { measure: "c-create-first", than: Than::TimesFaster("c-create-first-extism", 5.0) },
     Promise { measure: "python-small", than: Than::TimesFaster("python-small-extism", 8.0) },
     Promise { measure: "python-echo-64k", than: Than::TimesFaster("python-echo-64k-extism", 5.0) },
     Promise { measure: "python-create", than: Than::TimesFaster("python-create-extism", 5.0) },
