@@ -1,7 +1,29 @@
 /** Runs untrusted WebAssembly plugins inside a Node.js program. The manual is `docs/node.md`. */
 
-/** Where a plugin comes from: a path, a `file:` URL, or bytes; binary or text (WAT). */
-export type Source = string | URL | Uint8Array | ArrayBuffer;
+/** Where a plugin comes from: a path, a `file:` URL, or bytes, binary or text (WAT); or a manifest of Extism. */
+export type Source = string | URL | Uint8Array | ArrayBuffer | ExtismManifest;
+
+/** A manifest of Extism's, with its own keys, `allowed_hosts` or `allowedHosts`. Paths are seen from `base`. */
+export interface ExtismManifest {
+  wasm: ExtismModule[];
+  memory?: { maxPages?: number; maxHttpResponseBytes?: number; maxVarBytes?: number } & Record<string, unknown>;
+  config?: Record<string, string>;
+  allowedHosts?: string[];
+  allowedPaths?: Record<string, string>;
+  timeoutMs?: number;
+  [key: string]: unknown;
+}
+
+/** One of its modules, by `path`, `data` (bytes, or base64) or `url`. */
+export interface ExtismModule {
+  path?: string | URL;
+  data?: Uint8Array | ArrayBuffer | string;
+  url?: string;
+  headers?: Record<string, string>;
+  method?: string;
+  name?: string;
+  hash?: string;
+}
 
 /** Loads a plugin without blocking the event loop.
  *

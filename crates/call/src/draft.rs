@@ -89,6 +89,7 @@ impl Draft {
         if let Some(head) = &mut self.head {
             head.sandbox = None;
         }
+        self.fuel = FuelMetered::No;
     }
 
     /// Notes that fuel is counted exactly.

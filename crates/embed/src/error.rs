@@ -1,6 +1,6 @@
 //! Why a plugin can't be loaded, and how a call of it ended that did not end well.
 
-use sandbar_call::{Outcome, Receipt};
+use sandbar_call::{Outcome, Receipt, Refusal};
 use sandbar_engine::LoadError;
 use sandbar_grants::GrantError;
 use std::{fmt, path::PathBuf, sync::Arc};
@@ -34,6 +34,9 @@ impl fmt::Display for Error {
         match self {
             Error::Load(error) => write!(f, "{error}"),
             Error::Grant(error) => write!(f, "{error}"),
+            Error::Start(Outcome::Refused { why: Refusal::Busy { .. } }) => f.write_str(
+                "every sandbox that the host may have is in use; let it have more, or end other plugins first",
+            ),
             Error::Start(outcome) => write!(f, "the plugin's start code did not end well: {}", Told(outcome)),
             Error::SelfTest(message) => write!(f, "the plugin did not pass its self-test: {message}"),
             Error::Manifest { path, problem } => write!(f, "`{}`: {problem}", path.display()),

@@ -41,6 +41,7 @@ mod watch;
 pub use {
     calling::{Calling, Input},
     error::{CallError, Error},
+    extism::ExtismManifest,
     folder::PluginFolder,
     functions::{AsyncHostFunction, CoreArgument, CoreArguments, CoreResult, HostFunction},
     host::{Host, HostBuilder},

@@ -1,8 +1,8 @@
 //! Where a plugin comes from.
 
-use crate::Error;
+use crate::{Error, Host, extism::ExtismManifest, terms::Terms};
 use bytes::Bytes;
-use sandbar_engine::{Engine, Guest};
+use sandbar_engine::Guest;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -17,12 +17,16 @@ pub enum Source {
     Bytes(Bytes),
     /// A guest that was read already.
     Guest(Guest),
+    /// What a manifest of Extism's names. A plugin that is loaded from it has what it says, too; one that is replaced by it keeps
+    /// what it was loaded with.
+    Extism(ExtismManifest),
 }
 
 impl Source {
     /// Reads the guest.
-    pub(crate) fn guest(&self, engine: &Engine, name: Option<&Arc<str>>) -> Result<Guest, Error> {
-        let named = |otherwise: &str| name.cloned().unwrap_or_else(|| otherwise.into());
+    pub(crate) fn guest(&self, host: &Host, terms: &Terms) -> Result<Guest, Error> {
+        let (engine, name) = (host.engine(), terms.name.as_ref());
+        let named = |otherwise: &str| -> Arc<str> { name.cloned().unwrap_or_else(|| otherwise.into()) };
         Ok(match self {
             Source::File(path) => {
                 let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -30,6 +34,7 @@ impl Source {
             }
             Source::Bytes(bytes) => engine.read(named("plugin"), bytes.clone())?,
             Source::Guest(guest) => guest.clone(),
+            Source::Extism(manifest) => manifest.guest(host, name, &terms.base)?,
         })
     }
 }
@@ -73,5 +78,11 @@ impl From<Bytes> for Source {
 impl From<Guest> for Source {
     fn from(guest: Guest) -> Source {
         Source::Guest(guest)
+    }
+}
+
+impl From<ExtismManifest> for Source {
+    fn from(manifest: ExtismManifest) -> Source {
+        Source::Extism(manifest)
     }
 }

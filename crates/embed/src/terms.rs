@@ -122,7 +122,11 @@ impl PluginBuilder {
             log: Arc::new(Unheard),
             receipts: None,
         };
-        PluginBuilder { host, source, terms, problem: None }
+        let builder = PluginBuilder { host, source: source.clone(), terms, problem: None };
+        match source {
+            Source::Extism(manifest) => manifest.on(builder),
+            Source::File(_) | Source::Bytes(_) | Source::Guest(_) => builder,
+        }
     }
 
     /// Names it, in receipts and log records. Otherwise it is named by its file.

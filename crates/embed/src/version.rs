@@ -20,6 +20,10 @@ use std::{
 
 /// Calls of one plugin that wait for a sandbox at one time.
 const WAITING_MAX: u32 = 1_024;
+/// How long a call waits for one, unless it may not take that long itself.
+const CALL_WAIT_MAX: Duration = Duration::from_secs(86_400);
+/// How long a plugin that is held waits for the host to have room for its sandbox. Others that are held do not make way.
+const HOLD_WAIT: Duration = Duration::from_secs(1);
 
 /// One version of a plugin.
 pub(crate) struct Version {
@@ -37,24 +41,24 @@ pub(crate) struct Version {
 impl Version {
     /// Loads a version: compiles it unless that was done before, and starts it where it is held.
     pub(crate) fn load(host: &Host, source: &Source, terms: &Terms) -> Result<Version, Error> {
-        let guest = source.guest(host.engine(), terms.name.as_ref())?;
+        let guest = source.guest(host, terms)?;
         let host_env = |name: &str| env::var(name).ok();
         let grants = terms.grants.admit(&terms.base, &host_env, &Volumes::default())?;
-        let (policy, sandboxes_max) = match terms.policy {
-            Policy::Held => (sandbar_engine::Policy::Held, 1),
-            Policy::Reused { sandboxes_max, calls, idle } => {
-                (sandbar_engine::Policy::Reused { calls, idle }, sandboxes_max)
-            }
-            Policy::Fresh { sandboxes_max } => (sandbar_engine::Policy::Fresh, sandboxes_max),
-        };
         let wall = Duration::from_nanos(terms.limits.most(Resource::Wall));
+        let (policy, sandboxes_max, wait) = match terms.policy {
+            Policy::Held => (sandbar_engine::Policy::Held, 1, HOLD_WAIT),
+            Policy::Reused { sandboxes_max, calls, idle } => {
+                (sandbar_engine::Policy::Reused { calls, idle }, sandboxes_max, CALL_WAIT_MAX)
+            }
+            Policy::Fresh { sandboxes_max } => (sandbar_engine::Policy::Fresh, sandboxes_max, CALL_WAIT_MAX),
+        };
         let overheard = Arc::new(Overheard::new(terms.log.clone()));
         let binding = Binding {
             grants: Arc::new(grants),
             limits: terms.limits.clone(),
             fuel: terms.fuel,
             policy,
-            pool: PoolLimits { sandboxes_max, waiting_max: WAITING_MAX, wait: wall.min(Duration::from_secs(86_400)) },
+            pool: PoolLimits { sandboxes_max, waiting_max: WAITING_MAX, wait: wait.min(wall) },
             log: overheard.clone(),
             functions: Arc::new(terms.functions.clone()),
             config: Arc::new(terms.config.clone()),

@@ -6,7 +6,7 @@ use crate::{
     error::LoadError,
     inspect::{self, Candidate},
     lane::Lane,
-    pool::{Busy, Slot},
+    pool::Busy,
     program::{Program, Streams},
     sandbox::Sandbox,
     shape::{self, Target},
@@ -161,36 +161,27 @@ impl Work {
     }
 
     /// Takes a sandbox, turned to this call but not started: none of the guest's code has run for it.
-    pub(crate) async fn sandbox(&mut self, streams: Streams<'_>) -> Result<(Slot, Box<Sandbox>), Outcome> {
+    pub(crate) async fn sandbox(&mut self, streams: Streams<'_>) -> Result<Box<Sandbox>, Outcome> {
         let program = self.entry.program.clone();
-        let (slot, idle) = program.pool().take().await.map_err(|Busy| Outcome::Refused {
-            why: Refusal::Busy { retry_after_s: program.pool().retry_after_s() },
-        })?;
+        let (slot, idle) = program.pool().take().await.map_err(|Busy| program.pool().busy())?;
         let made = match idle {
             Some(sandbox) => Ok(sandbox),
-            None => {
-                program.host().room().make();
-                program.sandbox(self.call, self.meter(), streams)
-            }
+            None => program.sandbox(self.call, self.meter(), streams),
         };
         let mut sandbox = made.map_err(|error| self.fault(&format!("{error:?}")))?;
+        sandbox.slot = Some(slot);
         sandbox.begin(self.call, &mut self.draft, &program);
         sandbox.store.data_mut().context = self.context.take();
-        Ok((slot, sandbox))
+        Ok(sandbox)
     }
 
     /// Lets the guest run: `call` has the sandbox, and gives it back by what it returns.
-    pub(crate) fn drive<T: Send + 'static>(
-        &self,
-        slot: Slot,
-        sandbox: Box<Sandbox>,
-        call: impl AsyncCall<T>,
-    ) -> Guest<T> {
+    pub(crate) fn drive<T: Send + 'static>(&self, sandbox: Box<Sandbox>, call: impl AsyncCall<T>) -> Guest<T> {
         let program = self.entry.program.clone();
         let meter = self.meter().clone();
         let ticking = program.host().ticking();
         let (start, polls) = (program.start(), sandbox.polls());
-        let guest = run_guest(program, slot, sandbox, call);
+        let guest = run_guest(program, sandbox, call);
         Drive::start(Driven::new(guest, meter, self.deadline_ns(), ticking, polls), start)
     }
 
@@ -282,7 +273,6 @@ pub(crate) trait AsyncCall<T>: Send + 'static {
 
 async fn run_guest<T: Send + 'static>(
     program: Arc<Program>,
-    slot: Slot,
     mut sandbox: Box<Sandbox>,
     call: impl AsyncCall<T>,
 ) -> Ended<T> {
@@ -303,7 +293,6 @@ async fn run_guest<T: Send + 'static>(
     } else {
         drop(sandbox);
     }
-    drop(slot);
     ended
 }
 

@@ -12,6 +12,7 @@ use crate::{
     entry::{AsyncCall, Ended},
     interrupt::{self, Interrupt},
     nesting::{self, Deadline},
+    pool::Busy,
     program::{Program, Streams},
     sandbox::Sandbox,
     shape,
@@ -92,10 +93,12 @@ pub struct Typed<P, R> {
 }
 
 impl Program {
-    /// Starts a sandbox and keeps it. Dropping the future ends its start code.
+    /// Starts a sandbox and keeps it. Dropping the future ends its start code. As long as it is held it is one of those that may
+    /// exist, of its guest and of the engine.
     ///
     /// # Errors
-    /// How its start code ended, or a fault where there can be no sandbox.
+    /// How its start code ended, a fault where there can be no sandbox, or busy where as many as may exist did so for as long as
+    /// a call waits.
     pub async fn hold(self: &Arc<Self>) -> Result<Held, Outcome> {
         let meter = Arc::new(Meter::new(self.binding().limits.clone()));
         let started_ns = clock::monotonic_ns();
@@ -115,7 +118,9 @@ impl Program {
     }
 
     async fn started(self: &Arc<Self>, meter: &Arc<Meter>) -> Result<Box<Sandbox>, Outcome> {
+        let slot = self.pool().take_new().await.map_err(|Busy| self.pool().busy())?;
         let mut sandbox = self.sandbox(CallId(0), meter, Streams::PIPED).map_err(|error| self.fault(&error))?;
+        sandbox.slot = Some(slot);
         let started_ns = clock::monotonic_ns();
         sandbox.turn(CallId(0), meter, started_ns, self);
         sandbox.be_held();

@@ -93,7 +93,7 @@ fn error_code(error: HttpError) -> Error {
         HttpError::TlsProtocol(_) => Error::TlsProtocolError,
         HttpError::ResponseTimeout => Error::HttpResponseTimeout,
         HttpError::BodyTimeout => Error::ConnectionReadTimeout,
-        HttpError::BodyLimit(_) => Error::HttpResponseBodySize(None),
+        HttpError::BodyLimit(_) | HttpError::BodyTooLarge(_) => Error::HttpResponseBodySize(None),
         HttpError::ResponseHeadTooLarge => Error::HttpResponseHeaderSectionSize(None),
         HttpError::Protocol(_) => Error::HttpProtocolError,
     }

@@ -1,6 +1,7 @@
 //! Bounds how many sandboxes of a guest exist, and keeps those that may serve again.
 
 use crate::{clock, renewal::Renewal, room::Room, sandbox::Sandbox};
+use sandbar_call::{Outcome, Refusal};
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -68,8 +69,8 @@ struct Idle {
     since_ns: u64,
 }
 
-/// The right to run one call. Calls hold slots and idle sandboxes do not: a new sandbox is made only when none is idle, so
-/// there are never more sandboxes than slots.
+/// The right of one sandbox to serve calls. Idle sandboxes have none: a new one is made only when none is idle, so there are
+/// never more sandboxes than slots.
 pub(crate) struct Slot {
     _of_guest: OwnedSemaphorePermit,
     _of_engine: OwnedSemaphorePermit,
@@ -94,12 +95,28 @@ impl Pool {
         pool
     }
 
-    /// Takes the right to run a call, and an idle sandbox if there is one.
+    /// Takes a slot, and an idle sandbox if there is one. Otherwise there is room for a new one.
     pub(crate) async fn take(&self) -> Result<(Slot, Option<Box<Sandbox>>), Busy> {
+        let slot = self.slot().await?;
+        let idle = self.pop();
+        if idle.is_none() {
+            self.room.make();
+        }
+        Ok((slot, idle))
+    }
+
+    /// Takes a slot, and makes room for the sandbox that is to be held in it.
+    pub(crate) async fn take_new(&self) -> Result<Slot, Busy> {
+        let slot = self.slot().await?;
+        self.room.make();
+        Ok(slot)
+    }
+
+    async fn slot(&self) -> Result<Slot, Busy> {
         let mut until = None;
         let of_guest = self.permit(&self.slots, &mut until).await?;
         let of_engine = self.permit(self.room.slots(), &mut until).await?;
-        Ok((Slot { _of_guest: of_guest, _of_engine: of_engine }, self.pop()))
+        Ok(Slot { _of_guest: of_guest, _of_engine: of_engine })
     }
 
     /// Takes a permit, and waits for it until a time that the first wait of a call sets.
@@ -122,10 +139,13 @@ impl Pool {
         }
     }
 
-    /// Gives a sandbox back that may serve another call. The slot of its last call has to be dropped after this.
-    pub(crate) fn give_back(self: &Arc<Self>, sandbox: Box<Sandbox>) {
+    /// Gives a sandbox back that may serve another call.
+    pub(crate) fn give_back(self: &Arc<Self>, mut sandbox: Box<Sandbox>) {
+        let slot = sandbox.slot.take();
         self.room.count(1, 0);
         self.idle().push(Idle { sandbox, since_ns: clock::monotonic_ns() });
+        // Whoever gets it next finds the sandbox.
+        drop(slot);
         self.reap_later();
     }
 
@@ -138,9 +158,10 @@ impl Pool {
         evicted.is_some()
     }
 
-    /// How long a caller had better wait before it tries again, in seconds.
-    pub(crate) fn retry_after_s(&self) -> u32 {
-        u32::try_from(self.limits.wait.as_secs()).unwrap_or(u32::MAX).max(1)
+    /// How a call ends for which no sandbox was free in time.
+    pub(crate) fn busy(&self) -> Outcome {
+        let retry_after_s = u32::try_from(self.limits.wait.as_secs()).unwrap_or(u32::MAX).max(1);
+        Outcome::Refused { why: Refusal::Busy { retry_after_s } }
     }
 
     /// Calls that run now, and calls that wait.

@@ -7,6 +7,7 @@ use crate::{
     fuel,
     interrupt::Interrupt,
     outcome::outcome_of,
+    pool::Slot,
     program::{Linked, Program, Streams},
     renewal::{Renewer, most_resources},
     shape::Function,
@@ -46,6 +47,8 @@ pub(crate) struct Sandbox {
     id: SandboxId,
     calls: u64,
     metered: bool,
+    /// The right to exist, while it serves or is held; given back once all else of it is gone.
+    pub(crate) slot: Option<Slot>,
 }
 
 /// An instance of either kind.
@@ -81,6 +84,7 @@ impl Sandbox {
             id: next_id(),
             calls: 0,
             metered: false,
+            slot: None,
         }
     }
 

@@ -43,6 +43,8 @@ pub const MEMORY_BYTES_MAX: u64 = 1 << 32;
 const TABLE_ELEMENTS_MAX: usize = 100_000;
 /// Core instances and tables in one pooled component; one of them is what is appended to it.
 const CORE_INSTANCES_MAX: u32 = 65;
+/// Stacks of one pooled sandbox whose guest is concurrent: each of its tasks that waits within a call has one.
+const TASKS: u32 = 4;
 /// Memories in one pooled guest.
 const MEMORIES_MAX: u32 = 8;
 /// Bytes of a slot's memory that stay resident between sandboxes, so that starting one takes no page faults.
@@ -70,7 +72,7 @@ impl Tuning {
     pub(crate) fn engine(self, allocation: Allocation) -> Result<wasmtime::Engine> {
         let mut config = self.config();
         if let Allocation::Pooled { slots } = allocation {
-            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(slots)));
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(self.pool(slots)));
         }
         wasmtime::Engine::new(&config)
     }
@@ -110,6 +112,28 @@ impl Tuning {
             .coredump_on_trap(false);
         config
     }
+
+    fn pool(self, slots: u32) -> PoolingAllocationConfig {
+        let mut pool = PoolingAllocationConfig::new();
+        // A usual component has four core instances, one or two memories and a few tables; and each sandbox has its ticker.
+        pool.total_core_instances(slots.saturating_mul(9))
+            .total_component_instances(slots)
+            .total_memories(slots.saturating_mul(2))
+            .total_tables(slots.saturating_mul(8))
+            .max_core_instances_per_component(CORE_INSTANCES_MAX)
+            .max_memories_per_component(MEMORIES_MAX)
+            .max_tables_per_component(CORE_INSTANCES_MAX)
+            .total_stacks(slots.saturating_mul(if self.concurrency { TASKS } else { 1 }))
+            .total_gc_heaps(slots)
+            .max_memory_size(MEMORY_BYTES_MAX as usize)
+            .max_memories_per_module(MEMORIES_MAX)
+            .max_tables_per_module(16)
+            .table_elements(TABLE_ELEMENTS_MAX)
+            .linear_memory_keep_resident(MEMORY_KEPT_BYTES)
+            .table_keep_resident(TABLE_KEPT_BYTES)
+            .pagemap_scan(if swaps() { Enabled::No } else { Enabled::Auto });
+        pool
+    }
 }
 
 /// Whether this is the process that first asked. One that was forked from it has none of the threads that compile together, and
@@ -117,28 +141,6 @@ impl Tuning {
 fn is_first_process() -> bool {
     static FIRST: OnceLock<Pid> = OnceLock::new();
     *FIRST.get_or_init(getpid) == getpid()
-}
-
-fn pool(slots: u32) -> PoolingAllocationConfig {
-    let mut pool = PoolingAllocationConfig::new();
-    // A usual component has four core instances, one or two memories and a few tables; and each sandbox has its ticker.
-    pool.total_core_instances(slots.saturating_mul(9))
-        .total_component_instances(slots)
-        .total_memories(slots.saturating_mul(2))
-        .total_tables(slots.saturating_mul(8))
-        .max_core_instances_per_component(CORE_INSTANCES_MAX)
-        .max_memories_per_component(MEMORIES_MAX)
-        .max_tables_per_component(CORE_INSTANCES_MAX)
-        .total_stacks(slots)
-        .total_gc_heaps(slots)
-        .max_memory_size(MEMORY_BYTES_MAX as usize)
-        .max_memories_per_module(MEMORIES_MAX)
-        .max_tables_per_module(16)
-        .table_elements(TABLE_ELEMENTS_MAX)
-        .linear_memory_keep_resident(MEMORY_KEPT_BYTES)
-        .table_keep_resident(TABLE_KEPT_BYTES)
-        .pagemap_scan(if swaps() { Enabled::No } else { Enabled::Auto });
-    pool
 }
 
 /// Whether the system has swap, where resetting slots by scanning page tables may miss pages that were swapped out.

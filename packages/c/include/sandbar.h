@@ -383,6 +383,14 @@ sandbar_status sandbar_plugin_load_bytes_v1(const struct sandbar_host *host,
                                             struct sandbar_plugin **plugin,
                                             struct sandbar_error **error);
 
+// Loads a plugin by a manifest of Extism's in JSON, which says where its module is and what it may do; terms say more. Paths are
+// seen from the folder `base` of the terms, or from where the process is. Otherwise as `sandbar_plugin_load_file`.
+sandbar_status sandbar_plugin_load_extism_v1(const struct sandbar_host *host,
+                                             const char *manifest,
+                                             const struct sandbar_terms *terms,
+                                             struct sandbar_plugin **plugin,
+                                             struct sandbar_error **error);
+
 // Replaces a plugin by a file: new calls go to the new version as soon as it has loaded and passed the self-test, those that run end
 // on the old one. What can't be loaded changes nothing.
 sandbar_status sandbar_plugin_replace_file_v1(const struct sandbar_plugin *plugin,
@@ -520,6 +528,7 @@ void sandbar_watch_free_v1(struct sandbar_watch *watch);
 #define sandbar_plugin_describe sandbar_plugin_describe_v1
 #define sandbar_plugin_free sandbar_plugin_free_v1
 #define sandbar_plugin_load_bytes sandbar_plugin_load_bytes_v1
+#define sandbar_plugin_load_extism sandbar_plugin_load_extism_v1
 #define sandbar_plugin_load_file sandbar_plugin_load_file_v1
 #define sandbar_plugin_replace_bytes sandbar_plugin_replace_bytes_v1
 #define sandbar_plugin_replace_file sandbar_plugin_replace_file_v1

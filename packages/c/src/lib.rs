@@ -45,8 +45,8 @@ pub use {
     log::{LogLevel, LogRecord},
     plugin::{
         Plugin, sandbar_plugin_describe_v1, sandbar_plugin_free_v1, sandbar_plugin_load_bytes_v1,
-        sandbar_plugin_load_file_v1, sandbar_plugin_replace_bytes_v1, sandbar_plugin_replace_file_v1,
-        sandbar_plugin_roll_back_v1,
+        sandbar_plugin_load_extism_v1, sandbar_plugin_load_file_v1, sandbar_plugin_replace_bytes_v1,
+        sandbar_plugin_replace_file_v1, sandbar_plugin_roll_back_v1,
     },
     status::{Status, sandbar_status_name_v1},
     terms::{

@@ -9,7 +9,7 @@ use crate::{
     terms::Terms,
 };
 use bytes::Bytes;
-use sandbar_embed::Source;
+use sandbar_embed::{ExtismManifest, Source};
 use serde_json::json;
 use std::ffi::{c_char, c_void};
 
@@ -41,6 +41,20 @@ pub extern "C" fn sandbar_plugin_load_bytes_v1(
     error: *mut *mut Error,
 ) -> Status {
     ends(error, || load(host, bytes(wasm, wasm_length), terms, plugin))
+}
+
+/// Loads a plugin by a manifest of Extism's in JSON, which says where its module is and what it may do; terms say more. Paths are
+/// seen from the folder `base` of the terms, or from where the process is. Otherwise as `sandbar_plugin_load_file`.
+#[unsafe(no_mangle)]
+pub extern "C" fn sandbar_plugin_load_extism_v1(
+    host: Option<&Host>,
+    manifest: *const c_char,
+    terms: Option<&Terms>,
+    plugin: *mut *mut Plugin,
+    error: *mut *mut Error,
+) -> Status {
+    let source = || Ok(ExtismManifest::from_json(pointer::text(manifest, "manifest")?)?.into());
+    ends(error, || load(host, source(), terms, plugin))
 }
 
 fn load(

@@ -8,8 +8,7 @@
  * `AsyncLocalStorage`.
  */
 const { AsyncLocalStorage } = require('node:async_hooks');
-const { performance } = require('node:perf_hooks');
-const { setImmediate, setInterval, clearInterval } = require('node:timers');
+const { setInterval, clearInterval } = require('node:timers');
 const { native } = require('./native.js');
 const { invoke } = require('./functions.js');
 
@@ -21,11 +20,6 @@ const gone = new FinalizationRegistry((key) => known.delete(key));
 const desk = new native.Desk(serve);
 const LONG_MS = 2 ** 31 - 1;
 
-/** How long calls that end at once may have of one turn of the event loop. */
-const TURN_MS = 1;
-
-/** When calls that ended at once began in this turn. */
-let turnBegan;
 let tickets = 0;
 let keys = 0;
 let running = 0;
@@ -63,28 +57,6 @@ function forget(ticket) {
 /** A ticket for a call that nobody waits for, so that it can be cancelled. */
 function ticketOnly() {
   return ++tickets;
-}
-
-/**
- * Whether calls have had enough of this turn of the event loop: those that end at once would otherwise keep all others waiting, a
- * loop of them for as long as it takes.
- */
-function isTurnUsed() {
-  if (turnBegan === undefined) {
-    turnBegan = performance.now();
-    setImmediate(() => {
-      turnBegan = undefined;
-    });
-    return false;
-  }
-  return performance.now() - turnBegan > TURN_MS;
-}
-
-/** The next turn of the event loop. */
-function nextTurn() {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }
 
 /** The frame in which this code runs. One that is over keeps nobody waiting, whatever goes on after it. */
@@ -174,17 +146,4 @@ function tell(told, value) {
   }
 }
 
-module.exports = {
-  desk,
-  register,
-  wait,
-  forget,
-  ticketOnly,
-  isTurnUsed,
-  nextTurn,
-  enclosing,
-  within,
-  serveHere,
-  tellLogs,
-  tell,
-};
+module.exports = { desk, register, wait, forget, ticketOnly, enclosing, within, serveHere, tellLogs, tell };

@@ -21,9 +21,13 @@ function read(options = {}) {
 
 /** Keys as the manifest has them: `sandboxesMax` is `sandboxes_max` there, and the limit `bytesIn` is `bytes-in`. */
 function manifest(options) {
-  const keyed = (object, joint) => Object.fromEntries(present(object).map(([key, value]) => [lower(key, joint), value]));
   const named = Object.entries(keyed(options, '_'));
   return Object.fromEntries(named.map(([key, value]) => [key, KINDS.has(key) && isObject(value) ? keyed(value, '-') : value]));
+}
+
+/** An object whose keys' words are joined by this, without what is `undefined`. */
+function keyed(object, joint) {
+  return Object.fromEntries(present(object).map(([key, value]) => [lower(key, joint), value]));
 }
 
 function present(object) {
@@ -43,4 +47,4 @@ function room({ sandbox, sandboxesMax, sandboxes_max: most = sandboxesMax }) {
   return sandbox === undefined || sandbox === 'held' ? 1 : (most ?? 16);
 }
 
-module.exports = { read };
+module.exports = { keyed, read };

@@ -4,23 +4,12 @@
 
 const { fileURLToPath } = require('node:url');
 const { native } = require('./native.js');
-const {
-  desk,
-  register,
-  wait,
-  forget,
-  ticketOnly,
-  isTurnUsed,
-  nextTurn,
-  enclosing,
-  within,
-  serveHere,
-  tellLogs,
-  tell,
-} = require('./desk.js');
+const { desk, register, wait, forget, ticketOnly, enclosing, within, serveHere, tellLogs, tell } = require('./desk.js');
 const { PluginError, SandbarError, busy, cancelled, errorOf, refused } = require('./errors.js');
 const { stringify } = require('./json.js');
+const extism = require('./extism.js');
 const { read } = require('./options.js');
+const turn = require('./turn.js');
 
 /** What the addon gives of a call besides its value. */
 const BYTES = 1;
@@ -185,10 +174,10 @@ class Plugin {
     let given = input();
     this.#running += 1;
     try {
-      if (this.#terms.functions.length === 0 && isTurnUsed()) {
+      if (this.#terms.functions.length === 0 && turn.isUsed()) {
         // Whoever calls may change it meanwhile.
         if (given instanceof Uint8Array) given = given.slice();
-        await nextTurn();
+        await turn.next();
         if (signal?.aborted) throw cancelled(signal.reason);
       }
       const ticket = ticketOnly();
@@ -385,13 +374,14 @@ function loaded(frame, { failure }) {
 function sourceOf(source) {
   if (source instanceof Uint8Array) return plainBytes(source);
   if (source instanceof ArrayBuffer) return new Uint8Array(source);
+  if (Array.isArray(source?.wasm)) return { manifest: extism.written(source) };
   return pathOf(source);
 }
 
 function pathOf(path) {
   if (typeof path === 'string') return path;
   if (path instanceof URL) return fileURLToPath(path);
-  throw new TypeError(`expected a path, a file URL, or bytes, found \`${typeof path}\``);
+  throw new TypeError(`expected a path, a file URL, bytes, or a manifest of Extism, found \`${typeof path}\``);
 }
 
 function bytesOf(bytes) {

@@ -12,6 +12,9 @@ use napi::bindgen_prelude::{Either, Uint8Array, Uint8ArraySlice};
 use sandbar_embed::{Answer, CallError, Calling, Cancel, Input, Outcome, Plugin, Receipt};
 use std::{sync::Arc, time::Duration};
 
+/// What a call is given, as JavaScript gives it: JSON or a text, or bytes.
+pub(crate) type InputGiven<'a> = Either<String, Uint8ArraySlice<'a>>;
+
 /// What is called, and with what.
 pub(crate) struct Order {
     pub(crate) export: String,
@@ -59,12 +62,7 @@ pub(crate) struct Ending {
 
 impl Order {
     /// Reads an order. `until_ns` is on the monotonic clock; zero of it and of `within_ms` is no bound.
-    pub(crate) fn read(
-        export: String,
-        input: Either<String, Uint8ArraySlice<'_>>,
-        wants: u32,
-        (within_ms, until_ns): (f64, f64),
-    ) -> Order {
+    pub(crate) fn read(export: String, input: InputGiven<'_>, wants: u32, (within_ms, until_ns): (f64, f64)) -> Order {
         let wants = Wants { bytes: wants & 1 != 0, receipt: wants & 2 != 0 };
         let input = match input {
             Either::A(text) if wants.bytes => Input::Bytes(text.into()),

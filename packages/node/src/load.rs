@@ -15,10 +15,10 @@ use crate::{
 use futures::channel::oneshot;
 use napi::{
     Result,
-    bindgen_prelude::{Either, Uint8ArraySlice},
+    bindgen_prelude::{Either3, Uint8ArraySlice},
 };
 use napi_derive::napi;
-use sandbar_embed::{Plugin, Source};
+use sandbar_embed::{Error, ExtismManifest, Plugin, Source};
 use std::{path::PathBuf, sync::Arc};
 
 /// What a plugin is loaded with.
@@ -34,8 +34,15 @@ pub struct LoadGiven {
     pub is_heard: bool,
 }
 
-/// Where a plugin comes from, as JavaScript gives it: a path or bytes.
-pub(crate) type SourceGiven<'a> = Either<String, Uint8ArraySlice<'a>>;
+/// Where a plugin comes from, as JavaScript gives it: a path, bytes, or a manifest of Extism.
+pub(crate) type SourceGiven<'a> = Either3<String, Uint8ArraySlice<'a>, ManifestGiven>;
+
+/// A manifest of Extism's.
+#[napi(object)]
+pub struct ManifestGiven {
+    /// As JSON.
+    pub manifest: String,
+}
 
 /// Begins to load a plugin. The message of its end has nothing but a failure; otherwise it waits to be fetched.
 #[napi]
@@ -74,14 +81,20 @@ pub fn fetch(desk: &JsDesk, ticket: f64, given: LoadGiven) -> Result<NativePlugi
 }
 
 /// Where a plugin comes from.
-pub(crate) fn source(given: SourceGiven<'_>) -> Source {
-    match given {
-        Either::A(path) => Source::File(PathBuf::from(path)),
-        Either::B(bytes) => Source::Bytes(copied(&bytes)),
-    }
+pub(crate) fn source(given: SourceGiven<'_>) -> std::result::Result<Source, Error> {
+    Ok(match given {
+        Either3::A(path) => Source::File(PathBuf::from(path)),
+        Either3::B(bytes) => Source::Bytes(copied(&bytes)),
+        Either3::C(given) => ExtismManifest::from_json(&given.manifest)?.into(),
+    })
 }
 
-fn loaded(desk: &Arc<Desk>, from: Source, given: &LoadGiven) -> std::result::Result<Plugin, Failure> {
+fn loaded(
+    desk: &Arc<Desk>,
+    from: std::result::Result<Source, Error>,
+    given: &LoadGiven,
+) -> std::result::Result<Plugin, Failure> {
+    let from = from.map_err(|error| Failure::from(&error))?;
     let host = host().map_err(|message| Failure::of_setup(&message))?;
     let options = serde_json::from_str(&given.options).map_err(|error| Failure::of_options(&error.to_string()))?;
     let builder = host.plugin(from).options(&options).map_err(|error| Failure::from(&error))?;

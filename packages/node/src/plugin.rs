@@ -1,7 +1,7 @@
 //! A plugin that JavaScript has.
 
 use crate::{
-    call::{Came, Ended, Ending, Order, Wants, ended},
+    call::{Came, Ended, Ending, InputGiven, Order, Wants, ended},
     desk::{Desk, JsEnded},
     error::Failure,
     here::Here,
@@ -90,7 +90,7 @@ impl NativePlugin {
         &self,
         ticket: f64,
         export: String,
-        input: SourceGiven<'_>,
+        input: InputGiven<'_>,
         wants: u32,
         within_ms: f64,
         until_ns: f64,
@@ -132,7 +132,7 @@ impl NativePlugin {
     /// As `quick`, with bytes in and out. An answer that is not larger than JavaScript's scratch is there, and this its length: to
     /// make an array for it here takes as long as a small call.
     #[napi]
-    pub fn quick_bytes(&self, number: u32, input: SourceGiven<'_>) -> Result<Either<u32, JsEnded>> {
+    pub fn quick_bytes(&self, number: u32, input: InputGiven<'_>) -> Result<Either<u32, JsEnded>> {
         let input = match input {
             Either::A(text) => text.into(),
             Either::B(bytes) => copied(&bytes),
@@ -153,7 +153,7 @@ impl NativePlugin {
         env: &'env Env,
         ticket: f64,
         export: String,
-        input: SourceGiven<'_>,
+        input: InputGiven<'_>,
         wants: u32,
         within_ms: f64,
         until_ns: f64,
@@ -179,7 +179,7 @@ impl NativePlugin {
         let (ticket, from) = (whole(ticket), source(from));
         let ending = Ending::new(&desk, ticket);
         let _ = pool::spawn(async move {
-            let replaced = Route::Desk(desk, ticket).within(|| plugin.replace(from));
+            let replaced = Route::Desk(desk, ticket).within(|| from.and_then(|from| plugin.replace(from)));
             drop(plugin);
             ending.tell(replaced_as(replaced));
         });

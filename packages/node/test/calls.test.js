@@ -4,7 +4,7 @@ const { test } = require('node:test');
 const assert = require('node:assert/strict');
 const { pathToFileURL } = require('node:url');
 const { FailedError, LoadError, PluginError, RefusedError, loadPlugin, loadPluginSync } = require('sandbar');
-const { adults, built, core, people, readFileSync, sensor, users, wat } = require('./world.js');
+const { adults, built, core, people, readFileSync, sensor, text, users, wat } = require('./world.js');
 
 test('a function over stdin and stdout takes and gives JSON', async () => {
   for (const source of [users, pathToFileURL(users), readFileSync(users), new Uint8Array(readFileSync(users)).buffer]) {
@@ -148,18 +148,7 @@ test('options are those of a manifest, and may be written as JavaScript does', a
 });
 
 test('state stays between calls, and results are what they are said to be', async () => {
-  const counter = wat(String.raw`(module
-    (import "sandbar" "state_get" (func $get (param i32 i32 i32 i32) (result i32)))
-    (import "sandbar" "state_set" (func $set (param i32 i32 i32 i32) (result i32)))
-    (memory (export "memory") 1)
-    (data (i32.const 0) "calls") (data (i32.const 16) "\20\00\00\00\05\00\00\00") (data (i32.const 32) "hello")
-    (func (export "count") (param i32) (result i32)
-        (drop (call $get (i32.const 0) (i32.const 5) (i32.const 8) (i32.const 4)))
-        (i32.store (i32.const 8) (i32.add (i32.load (i32.const 8)) (local.get 0)))
-        (drop (call $set (i32.const 0) (i32.const 5) (i32.const 8) (i32.const 4)))
-        (i32.load (i32.const 8)))
-    (func (export "greet") (param i32) (result i32) (i32.const 16)))`);
-  const plugin = await loadPlugin(counter, { sandbox: 'fresh', state: '1KiB', results: { greet: 'text' } });
+  const plugin = await loadPlugin(text('keeps.wat'), { sandbox: 'fresh', state: '1KiB', results: { greet: 'text' } });
   assert.deepEqual([await plugin.count(2), plugin.callSync('count', 3), await plugin.greet(0)], [2, 5, 'hello']);
 });
 

@@ -2,8 +2,9 @@
 
 const { test } = require('node:test');
 const assert = require('node:assert/strict');
+const { pathToFileURL } = require('node:url');
 const { DeniedError, FaultError, LoadError, RefusedError, StoppedError, fn, loadPlugin, loadPluginSync } = require('sandbar');
-const { built, core, sleep, wat } = require('./world.js');
+const { built, core, readFileSync, sleep, wat } = require('./world.js');
 
 const asking = (ask, more) => loadPlugin(core, { functions: { env: { ask: fn('(i32) -> i32', ask) } }, ...more });
 const both = async (plugin, ...given) => {
@@ -95,6 +96,30 @@ test('a plugin of Extism gives and takes blocks', async () => {
   const waits = await loadPlugin(built('extism.wasm'), { functions: { 'extism:host/user': { greeting: later } } });
   assert.match(Buffer.from(await waits.callBytes('greet', 'Tim')).toString(), /Tim/);
   assert.throws(() => waits.callBytesSync('greet', 'Tim'), { name: 'FaultError', message: /use `call`/ });
+});
+
+test('a manifest of Extism says where its plugin is and what it may do', async () => {
+  const functions = { 'extism:host/user': { greeting: fn('(block) -> block', (name) => name) } };
+  const manifest = { wasm: [{ path: pathToFileURL(built('extism.wasm')), name: 'main' }], config: { favColor: 'red' }, timeoutMs: 100 };
+  const plugin = await loadPlugin(manifest, { functions });
+  assert.equal(plugin.name, 'extism');
+  assert.equal(Buffer.from(plugin.callBytesSync('configured', 'favColor')).toString(), 'red');
+  await assert.rejects(plugin.callBytes('spin'), { name: 'StoppedError', message: /wall/ });
+  const data = readFileSync(built('extism.wasm'));
+  const bounded = loadPluginSync({ wasm: [{ data }], memory: { max_var_bytes: 500 } }, { functions, config: { favColor: 'blue' } });
+  assert.equal(Buffer.from(bounded.callBytesSync('configured', 'favColor')).toString(), 'blue');
+  assert.throws(() => bounded.callBytesSync('keep', '1000'), /at most 500 bytes/);
+  await plugin.replace({ wasm: [{ data }] });
+  assert.equal(Buffer.from(plugin.callBytesSync('configured', 'favColor')).toString(), 'red');
+  for (const [wrong, message] of [
+    [{ wasm: [] }, /expected a module under `wasm`/],
+    [{ wasm: [{ path: 'nowhere.wasm' }] }, /nowhere.wasm/],
+    [{ wasm: [{ data: { ptr: 8, len: 8 } }] }, /expected a string/],
+    [{ wasm: [{ data }], timeout: 5 }, /unknown field `timeout`/],
+  ]) {
+    await assert.rejects(loadPlugin(wrong, { functions }), { name: 'LoadError', message });
+  }
+  await assert.rejects(loadPlugin({ wsm: [] }), { name: 'TypeError', message: /a manifest of Extism/ });
 });
 
 test('a function may wait, and callSync can not wait for it', async () => {

@@ -23,12 +23,14 @@ function runs(name, code) {
 }
 
 test('the snippets of the manual', async (it) => {
-  const manual = readFileSync(path.join(repository, 'docs/node.md'), 'utf8');
-  const snippets = [...manual.matchAll(/^```js\n(.*?)^```$/gms)];
-  assert.ok(snippets.length >= 6);
-  for (const [at, [, code]] of snippets.entries()) {
-    const line = manual.slice(0, snippets[at].index).split('\n').length;
-    await it.test(`line ${line}`, () => runs(`line-${line}`, `import assert from 'node:assert/strict';\n${code}`));
+  for (const [page, least] of [['node', 6], ['extism', 1]]) {
+    const manual = readFileSync(path.join(repository, `docs/${page}.md`), 'utf8');
+    const snippets = [...manual.matchAll(/^```js\n(.*?)^```$/gms)];
+    assert.ok(snippets.length >= least);
+    for (const [at, [, code]] of snippets.entries()) {
+      const name = `${page}-${manual.slice(0, snippets[at].index).split('\n').length}`;
+      await it.test(name, () => runs(name, `import assert from 'node:assert/strict';\n${code}`));
+    }
   }
 });
 

@@ -17,6 +17,7 @@ function built(name) {
 }
 
 const hostile = (name) => path.join(repository, 'guests/hostile', name);
+const text = (name) => path.join(repository, 'guests/wat', name);
 const wat = (text) => new TextEncoder().encode(text);
 const users = quickstart('users.wasm');
 const sensor = quickstart('sensor.wasm');
@@ -61,4 +62,4 @@ function run(code, { ms = 20_000, flags = [] } = {}) {
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-module.exports = { repository, built, hostile, wat, users, sensor, people, adults, core, run, sleep, readFileSync };
+module.exports = { repository, built, hostile, text, wat, users, sensor, people, adults, core, run, sleep, readFileSync };

@@ -16,7 +16,7 @@ use pyo3::{
     prelude::*,
     types::{PyDict, PyString},
 };
-use sandbar_embed::{self as embed, Source};
+use sandbar_embed::{self as embed, ExtismManifest, Source};
 use std::{
     path::PathBuf,
     sync::{
@@ -94,8 +94,14 @@ pub(crate) fn load(py: Python<'_>, wanted: Wanted<'_>) -> PyResult<Loaded> {
     Ok(Loaded::new(plugin, of, is_held).with(told))
 }
 
-/// A path, or bytes.
+/// A path, bytes, or a manifest of Extism's as a dictionary.
 pub(crate) fn source(source: &Bound<'_, PyAny>) -> PyResult<Source> {
+    if source.is_instance_of::<PyDict>() {
+        let manifest = String::from_utf8_lossy(&json::value(source)?).into_owned();
+        return Ok(ExtismManifest::from_json(&manifest)
+            .map_err(|failed| error::load(source.py(), &failed, None))?
+            .into());
+    }
     if source.is_instance_of::<PyString>() || source.hasattr("__fspath__")? {
         return Ok(Source::File(source.extract::<PathBuf>()?));
     }

@@ -10,6 +10,7 @@ from typing import Callable
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 QUICKSTART = REPOSITORY / "examples" / "quickstart"
 HOSTILE = REPOSITORY / "guests" / "hostile"
+WAT = REPOSITORY / "guests" / "wat"
 USERS = QUICKSTART / "users.wasm"
 SENSOR = QUICKSTART / "sensor.wasm"
 

@@ -19,19 +19,6 @@ import sandbar
 USERS = {"users": [{"name": "Ada", "age": 36}, {"name": "Tim", "age": 19}]}
 
 
-COUNTER = r"""(module
-    (import "sandbar" "state_get" (func $get (param i32 i32 i32 i32) (result i32)))
-    (import "sandbar" "state_set" (func $set (param i32 i32 i32 i32) (result i32)))
-    (memory (export "memory") 1)
-    (data (i32.const 0) "calls") (data (i32.const 16) "\20\00\00\00\05\00\00\00") (data (i32.const 32) "hello")
-    (func (export "count") (param i32) (result i32)
-        (drop (call $get (i32.const 0) (i32.const 5) (i32.const 8) (i32.const 4)))
-        (i32.store (i32.const 8) (i32.add (i32.load (i32.const 8)) (local.get 0)))
-        (drop (call $set (i32.const 0) (i32.const 5) (i32.const 8) (i32.const 4)))
-        (i32.load (i32.const 8)))
-    (func (export "greet") (param i32) (result i32) (i32.const 16)))"""
-
-
 @dataclasses.dataclass
 class User:
     name: str
@@ -70,7 +57,7 @@ class Values(unittest.TestCase):
 
     def test_state_stays_between_calls_and_results_are_what_they_are_said_to_be(self) -> None:
         options = {"sandbox": "fresh", "state": "1KiB", "results": {"greet": "text"}}
-        with sandbar.Plugin(COUNTER.encode(), **options) as plugin:
+        with sandbar.Plugin(guests.WAT / "keeps.wat", **options) as plugin:
             self.assertEqual([plugin.count(2), plugin.count(3), plugin.greet(0)], [2, 5, "hello"])
 
     def test_sources_are_paths_and_bytes(self) -> None:

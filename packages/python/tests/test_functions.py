@@ -184,6 +184,32 @@ class HostFunctions(unittest.TestCase):
             self.assertEqual(plugin.call_bytes("configured", b"color"), b"red")
             self.assertEqual(plugin.count_vowels("hello"), {"count": 2, "total": 2})
 
+    def test_a_manifest_of_extism_says_where_its_plugin_is_and_what_it_may_do(self) -> None:
+        path = guests.REPOSITORY / "guests" / "target" / "sandbar" / "extism.wasm"
+
+        def greeting(name: sandbar.block) -> sandbar.block:
+            return b"hello, " + name
+
+        functions = {"extism:host/user": {"greeting": greeting}}
+        manifest = {"wasm": [{"path": path, "name": "main"}], "config": {"color": "red"}, "timeout_ms": 100}
+        with sandbar.Plugin(manifest, functions=functions) as plugin:
+            self.assertEqual((plugin.name, plugin.call_bytes("configured", b"color")), ("extism", b"red"))
+            with self.assertRaisesRegex(sandbar.Stopped, "wall"):
+                plugin.call_bytes("spin")
+        bounded = {"wasm": [{"data": path.read_bytes()}], "memory": {"max_var_bytes": 500}}
+        with sandbar.Plugin(bounded, functions=functions, config={"color": "blue"}) as plugin:
+            self.assertEqual(plugin.call_bytes("configured", b"color"), b"blue")
+            with self.assertRaisesRegex(sandbar.PluginError, "at most 500 bytes"):
+                plugin.call_bytes("keep", b"1000")
+        for wrong, message in [
+            ({"wasm": []}, "expected a module under `wasm`"),
+            ({"wasm": [{"path": "nowhere.wasm"}]}, "nowhere.wasm"),
+            ({"wasm": [{"data": {"ptr": 8, "len": 8}}]}, "expected a string"),
+            ({"wasm": [{"path": path}], "timeout": 5}, "unknown field `timeout`"),
+        ]:
+            with self.assertRaisesRegex(sandbar.LoadError, message):
+                sandbar.Plugin(wrong, functions=functions)
+
     def test_a_component_gives_and_takes_values(self) -> None:
         source = b"""(component
             (import "name-of" (func $name (param "id" u32) (result string)))

@@ -1,9 +1,11 @@
 //! A plugin made with Extism's kit runs as it is.
 
 use crate::world::{POLICIES, host};
-use sandbar_embed::{GrantKind, HostCall, LogLevel, Outcome, PluginBuilder, Policy, Resource};
+use sandbar_embed::{Error, ExtismManifest, GrantKind, HostCall, LogLevel, Outcome, PluginBuilder, Policy, Resource};
 use serde_json::json;
 use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
     path::Path,
     sync::{Arc, Mutex},
     thread::JoinHandle,
@@ -221,7 +223,10 @@ fn manifests_are_read_and_what_is_not_there_is_said() {
     let load = |name: &str, text: &str| {
         std::fs::write(folder.join(name), text).unwrap();
         let greeting = |_: &mut HostCall<'_>, (name,): (i64,)| name;
-        host().extism(folder.join(name))?.function("extism:host/user", "greeting", greeting).load()
+        host()
+            .plugin(ExtismManifest::read(folder.join(name))?)
+            .function("extism:host/user", "greeting", greeting)
+            .load()
     };
     let json = r#"{"wasm": [{"path": "vowels.wasm", "name": "main"}], "memory": {"max_pages": 256},
         "config": {"color": "red"}, "allowed_hosts": ["*.example.com"], "allowed_paths": {"ro:.": "/data"}, "timeout_ms": 300}"#;
@@ -245,7 +250,7 @@ fn manifests_are_read_and_what_is_not_there_is_said() {
     plugin.call_bytes("keep", "100").unwrap();
     let (origin, serving) = answering("200 OK\r\ncontent-length: 6\r\n\r\nlarger");
     let error = plugin.call_bytes("ask", origin).unwrap_err();
-    assert!(error.to_string().contains("length limit exceeded"), "{error}");
+    assert!(error.to_string().contains("the response's body has more than 5 bytes"), "{error}");
     serving.join().unwrap();
     for (text, said) in [
         ("{", "EOF"),
@@ -256,7 +261,15 @@ fn manifests_are_read_and_what_is_not_there_is_said() {
             r#"{"wasm": [{"path": "vowels.wasm", "hash": "00"}]}"#,
             "expected a module whose `hash` is `00`, found `sha256:",
         ),
-        (r#"{"wasm": [{"url": "https://example.com/a.wasm"}]}"#, "download it"),
+        // The crate that Extism's own SDKs read manifests by takes this for bytes that lie there.
+        (r#"{"wasm": [{"data": {"ptr": 8, "len": 8}}]}"#, "expected a string"),
+        (r#"{"wasm": [{"data": "AGFzbQ?"}]}"#, "`data`: expected base64"),
+        (r#"{"wasm": [{"path": "vowels.wasm", "data": ""}]}"#, "a module has one of `path`, `data` and `url`"),
+        (r#"{"wasm": [{"url": "ftp://example.com/a.wasm"}]}"#, "expected an address such as `https://"),
+        (
+            r#"{"wasm": [{"url": "http://127.0.0.1:1/a.wasm?key=secret"}]}"#,
+            "can't download the module `http://127.0.0.1:1/a.wasm`: the server refused",
+        ),
         (r#"{"wasm": [{"path": "vowels.wasm"}], "allowed_hosts": ["a b"]}"#, "a b"),
         (r#"{"wasm": [{"path": "vowels.wasm"}], "timeout": 5}"#, "unknown field `timeout`"),
     ] {
@@ -264,4 +277,58 @@ fn manifests_are_read_and_what_is_not_there_is_said() {
         assert!(error.contains(said), "{text}: {error}");
     }
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// A server that answers requests one after the other, each with what is for its path, and tells their heads.
+fn serving(answers: Vec<(String, Vec<u8>)>) -> (String, JoinHandle<Vec<String>>) {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", server.local_addr().unwrap());
+    let serving = std::thread::spawn(move || {
+        let answer = |(head, body): (String, Vec<u8>)| {
+            let (stream, _) = server.accept().unwrap();
+            let lines = BufReader::new(&stream).lines().map(Result::unwrap).take_while(|line| !line.is_empty());
+            let asked = lines.collect::<Vec<_>>().join("\n").to_lowercase();
+            (&stream)
+                .write_all(format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes())
+                .unwrap();
+            let _ = (&stream).write_all(&body);
+            asked
+        };
+        answers.into_iter().map(answer).collect()
+    });
+    (origin, serving)
+}
+
+#[test]
+fn modules_are_downloaded_and_redirects_lead_to_public_places() {
+    let wasm =
+        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guests/target/sandbar/extism.wasm")).unwrap();
+    let load = |origin: &str| {
+        let wasm = json!([{"url": format!("{origin}/vowels.wasm?v=1"), "headers": {"authorization": "Bearer canary"}}]);
+        let manifest = ExtismManifest::from_json(&json!({"wasm": wasm, "config": {"color": "red"}}).to_string())?;
+        host()
+            .plugin(manifest)
+            .function("extism:host/user", "greeting", |_: &mut HostCall<'_>, (name,): (i64,)| name)
+            .load()
+    };
+    let (origin, asked) = serving(vec![("302 Found\r\nlocation: /there".into(), vec![]), ("200 OK".into(), wasm)]);
+    let plugin = load(&origin).unwrap();
+    assert_eq!((&*plugin.name(), plugin.call_bytes("configured", "color").unwrap().as_ref()), ("vowels", &b"red"[..]));
+    let asked = asked.join().unwrap();
+    assert!(asked[0].starts_with("get /vowels.wasm?v=1 ") && asked[0].contains("bearer canary"), "{asked:?}");
+    assert!(asked[1].starts_with("get /there ") && asked[1].contains("bearer canary"), "{asked:?}");
+
+    let failed = |head: String| {
+        let (origin, asked) = serving(vec![(head, vec![])]);
+        let error: Error = load(&origin).unwrap_err();
+        asked.join().unwrap();
+        error.to_string()
+    };
+    for elsewhere in ["http://localhost:1/a.wasm", "//169.254.169.254/a.wasm", "http://[::1]:1/a.wasm"] {
+        let error = failed(format!("302 Found\r\nlocation: {elsewhere}"));
+        assert!(error.contains("is not granted"), "{elsewhere}: {error}");
+    }
+    assert!(failed("404 Not Found".into()).contains("the server answered `404 Not Found`"));
+    let error = failed("200 OK".into());
+    assert!(error.contains("the guest is empty"), "{error}");
 }

@@ -23,15 +23,15 @@ pub(crate) async fn run(entry: Arc<Inner>, mut work: Work, args: Vec<String>, st
     let mut argv: Vec<String> = args.first().cloned().into_iter().collect();
     argv.extend(granted.iter().cloned().chain(args.into_iter().skip(1)));
     let streams = Streams { host: matches!(stdio, Stdio::Host), args: &argv, env: &[] };
-    let (slot, sandbox) = match work.sandbox(streams).await {
-        Ok(taken) => taken,
+    let sandbox = match work.sandbox(streams).await {
+        Ok(sandbox) => sandbox,
         Err(outcome) => return work.end(outcome),
     };
     let input = match stdio {
         Stdio::Host => Body::Empty,
         Stdio::Piped(input) => input,
     };
-    let guest = work.drive(slot, sandbox, CommandCall { entry, input, whole_output: true });
+    let guest = work.drive(sandbox, CommandCall { entry, input, whole_output: true });
     let Ended { outcome, answer } = work.ended(guest.await);
     let output = answer.unwrap_or_default();
     match outcome {

@@ -52,11 +52,11 @@ pub(super) async fn held(
 }
 
 async fn call(entry: &Arc<Inner>, mut work: Work, input: Body) -> std::result::Result<Bytes, Reply> {
-    let (slot, sandbox) = match work.sandbox(Streams::PIPED).await {
-        Ok(taken) => taken,
+    let sandbox = match work.sandbox(Streams::PIPED).await {
+        Ok(sandbox) => sandbox,
         Err(outcome) => return Err(work.end(outcome)),
     };
-    let guest = work.drive(slot, sandbox, FunctionCall { entry: entry.clone(), input });
+    let guest = work.drive(sandbox, FunctionCall { entry: entry.clone(), input });
     let Ended { outcome, answer } = work.ended(guest.await);
     match (outcome, answer) {
         (Outcome::Done, Some(output)) => {

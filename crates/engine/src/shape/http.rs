@@ -33,8 +33,8 @@ use wasmtime_wasi_http::{
 
 /// Answers a request.
 pub(crate) async fn answer(entry: Arc<Inner>, mut work: Work, request: Request<Body>) -> Reply {
-    let (slot, sandbox) = match work.sandbox(Streams::PIPED).await {
-        Ok(taken) => taken,
+    let sandbox = match work.sandbox(Streams::PIPED).await {
+        Ok(sandbox) => sandbox,
         Err(outcome) => return work.end(outcome),
     };
     let method = request.method().clone();
@@ -48,7 +48,7 @@ pub(crate) async fn answer(entry: Arc<Inner>, mut work: Work, request: Request<B
     });
     let answered = Answered::default();
     let call = HttpCall { entry, request, answered: answered.clone() };
-    let guest = work.drive(slot, sandbox, call);
+    let guest = work.drive(sandbox, call);
     let head = Box::new(move |cx: &mut Context<'_>| answered.take(cx));
     Exchange::new(work, guest, head, Charged::WhenRead).answer(&method).await
 }

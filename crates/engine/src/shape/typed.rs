@@ -65,11 +65,11 @@ pub(super) async fn held(
 }
 
 async fn call(entry: &Arc<Inner>, mut work: Work, arguments: Texts) -> std::result::Result<String, Reply> {
-    let (slot, sandbox) = match work.sandbox(Streams::PIPED).await {
-        Ok(taken) => taken,
+    let sandbox = match work.sandbox(Streams::PIPED).await {
+        Ok(sandbox) => sandbox,
         Err(outcome) => return Err(work.end(outcome)),
     };
-    let guest = work.drive(slot, sandbox, TypedCall { entry: entry.clone(), arguments });
+    let guest = work.drive(sandbox, TypedCall { entry: entry.clone(), arguments });
     let Ended { outcome, answer } = work.ended(guest.await);
     match (outcome, answer) {
         (Outcome::Done, Some(result)) => {

@@ -269,12 +269,31 @@ fn slots_are_shared_by_all_guests_of_an_engine() {
     });
 }
 
-/// Such a guest is refused when it is instantiated, and its receipt named a sandbox, which there was not.
+/// What was held was no sandbox of the engine's by its count: calls that came while there was room were refused at once, by the
+/// memory that was not there, and did not wait.
+#[test]
+fn a_sandbox_that_is_held_has_a_slot() {
+    let pool = PoolLimits { sandboxes_max: 10, waiting_max: 10, wait: Duration::from_millis(50) };
+    let bound = World { allocation: Allocation::Pooled { slots: 1 }, pool, ..World::default() }.bind(COPIES);
+    block_on(async {
+        let held = bound.entry.program().hold().await.unwrap();
+        assert_eq!(bound.entry.program().load(), (1, 0));
+        let second = bound.entry.program().hold().await.err();
+        assert_eq!(second, Some(Outcome::Refused { why: Refusal::Busy { retry_after_s: 1 } }));
+        let mut call = bound.run(stdin("x"));
+        assert!(futures::poll!(&mut call).is_pending());
+        drop(held);
+        assert!(matches!(call.await, Reply::Output(_)));
+    });
+}
+
+/// Such a guest is refused when it is instantiated, and its receipt named a sandbox, which there was not, and said that its fuel was counted.
 #[test]
 fn a_guest_that_takes_more_than_its_slot_has_no_sandbox() {
     let bound = World { allocation: Allocation::Pooled { slots: 1 }, ..World::default() }
+        .with(Resource::Fuel, 1_000)
         .bind(r#"(module (memory 1) (memory 1) (memory 1) (func (export "f")))"#);
     let (reply, receipt) = bound.call(typed(&[]));
     assert!(is_busy(&reply), "{receipt:?}");
-    assert_eq!(receipt.sandbox, None);
+    assert_eq!((receipt.sandbox, receipt.used.get(Resource::Fuel)), (None, None));
 }

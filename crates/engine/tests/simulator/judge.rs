@@ -37,11 +37,11 @@ pub(crate) fn faults(plan: &Plan, happened: &Happened) -> Vec<String> {
     for receipt in &happened.receipts {
         receipts.entry(receipt.call.0).or_default().push(receipt);
     }
-    let mut judged = Vec::new();
+    let (mut judged, mut held) = (Vec::new(), Vec::new());
     for call in &happened.calls {
         let id = CallId::new(plan.seed, call.number.into());
         if let Told::Held(results) = &call.told {
-            faults.extend(held(plan, call, results));
+            held.push((call, results));
             continue;
         }
         match receipts.remove(&id.0).as_deref() {
@@ -56,6 +56,9 @@ pub(crate) fn faults(plan: &Plan, happened: &Happened) -> Vec<String> {
         let told = |fault: String| format!("call {} of tenant {}: {fault}", called.number, called.tenant);
         faults.extend(call::faults(&run, called, receipt).into_iter().map(told));
     }
+    for (called, results) in held {
+        faults.extend(run.held(called, results));
+    }
     faults.extend(run.sandboxes());
     faults.extend(run.fuel());
     faults.extend(run.binding());
@@ -63,25 +66,6 @@ pub(crate) fn faults(plan: &Plan, happened: &Happened) -> Vec<String> {
     faults.extend(run.network());
     faults.extend(run.quotas());
     faults.extend(run.processor());
-    faults
-}
-
-/// Calls in a held sandbox end as any others, and find nothing of anybody else's.
-fn held(plan: &Plan, called: &Called, results: &[Result<i64, Outcome>]) -> Vec<String> {
-    let allowed = model::endings(plan, called.arrival, called.version);
-    let mut faults = Vec::new();
-    for result in results {
-        let ending = match result {
-            Ok(_) => Some(Ending::Done),
-            Err(outcome) => Ending::of(outcome),
-        };
-        if result.as_ref().is_ok_and(|found| *found != 0) || !ending.is_some_and(|ending| allowed.contains(&ending)) {
-            faults.push(format!(
-                "held call {} of tenant {}: {result:?}, expected no canaries and one of {allowed:?}",
-                called.number, called.tenant
-            ));
-        }
-    }
     faults
 }
 
@@ -114,6 +98,42 @@ impl Run<'_> {
                     }
                 }
             }
+    }
+
+    /// Calls in a held sandbox end as any others, and find nothing of anybody else's.
+    fn held(&self, called: &Called, results: &[Result<i64, Outcome>]) -> Vec<String> {
+        let allowed = model::endings(self.plan, called.arrival, called.version);
+        let wrong = |result: &&Result<i64, Outcome>| match result {
+            Ok(found) => *found != 0 || !allowed.contains(&Ending::Done),
+            Err(outcome) => match Ending::of(outcome) {
+                Some(Ending::Busy) => !self.was_busy(called),
+                ending => !ending.is_some_and(|ending| allowed.contains(&ending)),
+            },
+        };
+        let told = |result: &Result<i64, Outcome>| {
+            let Called { number, tenant, .. } = called;
+            format!("held call {number} of tenant {tenant}: {result:?}, expected no canaries and one of {allowed:?}")
+        };
+        results.iter().filter(wrong).map(told).collect()
+    }
+
+    /// Whether so many calls were under way at one time as may be. Sandboxes that are held count.
+    fn was_busy(&self, called: &Called) -> bool {
+        /// A call that was cancelled holds its place until its next tick.
+        const GIVES_WAY_NS: u64 = 500_000_000;
+        let grace_ns = GIVES_WAY_NS + LAGS * self.happened.lag_ns;
+        let others = self.happened.calls.iter().filter(|other| {
+            other.number != called.number
+                && other.from_ns <= called.to_ns
+                && other.to_ns.saturating_add(grace_ns) >= called.from_ns
+        });
+        let (mut of_tenant, mut all) = (0, 0);
+        for other in others {
+            all += 1;
+            of_tenant += u32::from(other.tenant == called.tenant);
+        }
+        let pool = self.plan.tenants[called.tenant].pool;
+        of_tenant >= pool.sandboxes_max || self.plan.slots.is_some_and(|slots| all >= slots)
     }
 
     /// A sandbox serves one tenant and one version of its guest, each call in its turn, and not more than its policy says.

@@ -248,5 +248,7 @@ fn in_origin_form(mut request: Request<Outgoing>) -> Request<Outgoing> {
     request
 }
 
+mod whole;
+
 #[cfg(test)]
 mod tests;

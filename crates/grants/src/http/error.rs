@@ -36,6 +36,8 @@ pub enum HttpError {
     BodyTimeout,
     /// A body went over the call's limit of bytes.
     BodyLimit(Stop),
+    /// The response's body has more bytes than were wanted, which are so many.
+    BodyTooLarge(usize),
     /// The response's head is too large.
     ResponseHeadTooLarge,
     /// The server broke HTTP.
@@ -97,6 +99,7 @@ impl fmt::Display for HttpError {
             HttpError::TlsProtocol(why) => write!(f, "TLS failed: {why}"),
             HttpError::ResponseTimeout => f.write_str("the response did not begin in time"),
             HttpError::BodyTimeout => f.write_str("the response's body paused for too long"),
+            HttpError::BodyTooLarge(most) => write!(f, "the response's body has more than {most} bytes"),
             HttpError::ResponseHeadTooLarge => f.write_str("the response's head is too large"),
             HttpError::Protocol(why) => write!(f, "the server broke HTTP: {why}"),
         }

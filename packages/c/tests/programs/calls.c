@@ -217,6 +217,22 @@ static void compiled_elsewhere(const char *folder) {
     sandbar_host_free(host);
 }
 
+/* A plugin by a manifest of Extism's: 64 KiB of memory are one page. */
+static void extism(const sandbar_host *host, const char *folder) {
+    sandbar_error *error = NULL;
+    sandbar_plugin *plugin = NULL;
+    char manifest[4200];
+    snprintf(manifest, sizeof manifest, "{\"wasm\": [{\"path\": \"%s/users.wasm\"}], \"timeout_ms\": 5000}", folder);
+    ENDS(SANDBAR_DONE, error, sandbar_plugin_load_extism(host, manifest, NULL, &plugin, &error));
+    bytes_and_buffers(plugin);
+    sandbar_plugin_free(plugin);
+    snprintf(manifest, sizeof manifest, "{\"wasm\": [{\"path\": \"%s/users.wasm\"}], \"memory\": {\"max_pages\": 1}}", folder);
+    FAILS(SANDBAR_LOAD, "memory", error, sandbar_plugin_load_extism(host, manifest, NULL, &plugin, &error));
+    FAILS(SANDBAR_LOAD, "expected a string", error,
+          sandbar_plugin_load_extism(host, "{\"wasm\": [{\"data\": {\"ptr\": 8, \"len\": 8}}]}", NULL, &plugin, &error));
+    FAILS(SANDBAR_ARGUMENT, "`manifest` is null", error, sandbar_plugin_load_extism(host, NULL, NULL, &plugin, &error));
+}
+
 int main(int arguments_count, char **argument) {
     int compiled = sandbar_compiler_main(arguments_count, argument[1]);
     if (compiled >= 0) return compiled;
@@ -230,6 +246,7 @@ int main(int arguments_count, char **argument) {
     typed(host);
     receipts(users);
     arguments(host, users);
+    extism(host, argument[1]);
     sandbar_host_free(host);
     bytes_and_buffers(users);
     sandbar_plugin_free(sensor);

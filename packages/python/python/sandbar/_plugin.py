@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -41,12 +42,13 @@ class _Wanted(NamedTuple):
 class Plugin(BasePlugin):
     """A plugin that is loaded: nothing is granted to it, and each call of it may take ten seconds and 256 MiB.
 
-    Its exports are attributes: ``plugin.transform_data({...})``. It can be called by any thread.
+    Its exports are attributes: ``plugin.transform_data({...})``. It can be called by any thread. A mapping is a manifest of
+    Extism's, which says where its module is and what it may do.
     """
 
     def __init__(
         self,
-        source: str | os.PathLike[str] | Buffer,
+        source: str | os.PathLike[str] | Buffer | Mapping[str, Any],
         *,
         name: str | None = None,
         grants: Mapping[str, Any] | None = None,
@@ -82,7 +84,7 @@ class Plugin(BasePlugin):
         }
         options = {key: value for key, value in options.items() if value is not None}
         test = None if self_test is None else partial(_tried, self_test)
-        self._load(_Wanted(source, options, functions_of(functions), _told(log), on_receipt, test, host))
+        self._load(_Wanted(_source(source), options, functions_of(functions), _told(log), on_receipt, test, host))
 
     async def call_async(
         self,
@@ -157,3 +159,20 @@ def _told(log: logging.Logger | Callable[[LogRecord], object] | None) -> Callabl
         tell(LogRecord(level, guest, call, message))
 
     return to_callable
+
+
+def _source(source: Any) -> Any:
+    return _as_json(source) if isinstance(source, Mapping) else source
+
+
+def _as_json(value: Any) -> Any:
+    """What a manifest of Extism holds, as JSON can: paths as texts, bytes as base64."""
+    if isinstance(value, Mapping):
+        return {key: _as_json(within) for key, within in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(within) for within in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return base64.b64encode(value).decode()
+    return value

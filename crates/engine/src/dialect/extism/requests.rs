@@ -4,17 +4,10 @@ use super::{EXTISM_MODULE, block, here, put};
 use crate::{outcome::Denied, state::State};
 use bytes::Bytes;
 use http::Request;
-use http_body_util::{BodyExt, Limited};
 use sandbar_call::{Body, Meter};
-use sandbar_grants::{Admitted, HttpClient, HttpError, Timeouts};
+use sandbar_grants::{Admitted, HttpClient, HttpError};
 use serde::Deserialize;
-use std::{
-    collections::BTreeMap,
-    future::{Future, poll_fn},
-    pin::pin,
-    sync::Arc,
-    task::Poll,
-};
+use std::{collections::BTreeMap, sync::Arc};
 use wasmtime::{AsContextMut, Caller, Linker, Result, format_err};
 
 /// A request as plugins write it.
@@ -80,28 +73,15 @@ async fn send(
     request: Request<Body>,
     bytes_max: usize,
 ) -> Result<(Answered, Bytes)> {
-    let (response, exchange) = client.send(&grants.http, meter, request, Timeouts::default()).await.map_err(failed)?;
+    let response = client.fetch(&grants.http, meter, request, bytes_max).await.map_err(failed)?;
     let (head, body) = response.into_parts();
-    // The exchange moves the bytes, and may end before all of them were taken.
-    let (mut exchange, mut exchanged) = (pin!(exchange), false);
-    let mut body = pin!(Limited::new(body, bytes_max).collect());
-    let body = poll_fn(|cx| {
-        if !exchanged && let Poll::Ready(ended) = exchange.as_mut().poll(cx) {
-            exchanged = true;
-            if let Err(error) = ended {
-                return Poll::Ready(Err(failed(error)));
-            }
-        }
-        body.as_mut().poll(cx).map_err(|error| format_err!("the answer's body: {error}"))
-    })
-    .await?;
     let headers: BTreeMap<&str, String> = head
         .headers
         .iter()
         .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect();
     let headers = serde_json::to_vec(&headers)?;
-    Ok((Answered { status: head.status.as_u16(), headers }, body.to_bytes()))
+    Ok((Answered { status: head.status.as_u16(), headers }, body))
 }
 
 /// Ends the call: a plugin's interface has no error for it.

@@ -35,8 +35,8 @@ pub(crate) async fn answer_http(entry: Arc<Inner>, mut work: Work, request: Requ
     let args: Vec<String> = std::iter::once(entry.program.name.to_string())
         .chain(entry.program.binding().grants.args.iter().cloned())
         .collect();
-    let (slot, sandbox) = match work.sandbox(Streams { host: false, args: &args, env: &env }).await {
-        Ok(taken) => taken,
+    let sandbox = match work.sandbox(Streams { host: false, args: &args, env: &env }).await {
+        Ok(sandbox) => sandbox,
         Err(outcome) => return work.end(outcome),
     };
     let stdout = sandbox.store.data().stdout.clone();
@@ -46,7 +46,7 @@ pub(crate) async fn answer_http(entry: Arc<Inner>, mut work: Work, request: Requ
         ended: ended.clone(),
         stdout: stdout.clone(),
     };
-    let guest = work.drive(slot, sandbox, call);
+    let guest = work.drive(sandbox, call);
     let mut seen = Head::default();
     let head = Box::new(move |cx: &mut Context<'_>| read_head(&stdout, &ended, &mut seen, cx));
     Exchange::new(work, guest, head, Charged::WhenWritten).answer(&parts.method).await

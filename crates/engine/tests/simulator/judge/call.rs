@@ -36,7 +36,7 @@ pub(super) fn faults(run: &Run<'_>, called: &Called, receipt: &Receipt) -> Vec<S
         expect(*status == meant, &|| format!("answered {status}, expected {meant}: {ask:?}, {}", brief(&called.told)));
     }
     if ending == Some(Ending::Busy) {
-        expect(was_busy(run, called), &|| "was refused as busy when there was room".into());
+        expect(run.was_busy(called), &|| "was refused as busy when there was room".into());
         expect(receipt.sandbox.is_none(), &|| "was refused as busy, with a sandbox".into());
     }
     expect(receipt.sandbox.is_some() == had_sandbox(receipt), &|| {
@@ -114,25 +114,6 @@ fn agrees(told: &Told, outcome: &Outcome) -> bool {
         Told::Answer { end: BodyEnd::Broken, .. } => *outcome != Outcome::Done,
         Told::Answer { end: BodyEnd::Left, .. } => true,
     }
-}
-
-/// Whether so many calls were under way at one time as may be.
-fn was_busy(run: &Run<'_>, called: &Called) -> bool {
-    /// A call that was cancelled holds its place until its next tick.
-    const GIVES_WAY_NS: u64 = 500_000_000;
-    let grace_ns = GIVES_WAY_NS + super::LAGS * run.happened.lag_ns;
-    let others = run.judged.iter().map(|(other, _)| *other).filter(|other| {
-        other.number != called.number
-            && other.from_ns <= called.to_ns
-            && other.to_ns.saturating_add(grace_ns) >= called.from_ns
-    });
-    let (mut of_tenant, mut all) = (0, 0);
-    for other in others {
-        all += 1;
-        of_tenant += u32::from(other.tenant == called.tenant);
-    }
-    let pool = run.plan.tenants[called.tenant].pool;
-    of_tenant >= pool.sandboxes_max || run.plan.slots.is_some_and(|slots| all >= slots)
 }
 
 /// What was given is what the receipt counts as output: exactly, where all of it was taken.
