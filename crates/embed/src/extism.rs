@@ -4,6 +4,7 @@
 //! later and elsewhere.
 
 mod download;
+mod linked;
 mod manifest;
 mod module;
 

@@ -12,6 +12,8 @@ mod extism;
 mod functions;
 #[path = "plugins/grants.rs"]
 mod grants;
+#[path = "plugins/linked.rs"]
+mod linked;
 #[path = "plugins/options.rs"]
 mod options;
 #[path = "plugins/replace.rs"]

@@ -1,27 +1,45 @@
 //! The modules that a manifest names: files, bytes and downloads, each by its hash where it has one.
 
-use super::{download::download, manifest::Wasm};
+use super::{
+    download::download,
+    linked::{Part, linked},
+    manifest::Wasm,
+};
 use crate::Host;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use sandbar_engine::Guest;
+use sandbar_engine::{Guest, inspect::Kind};
 use std::{fs, path::Path, pin::pin, sync::Arc};
 
-/// Reads the one module.
+/// What Extism calls the plugin's own module, which is no name that tells plugins apart.
+const MAIN: &str = "main";
+
+/// Reads the plugin, from one module or several that are linked.
 pub(super) fn guest(host: &Host, wasm: &[Wasm], name: Option<&Arc<str>>, base: &Path) -> Result<Guest, String> {
-    let wasm = match wasm {
-        [wasm] => wasm,
-        [] => return Err("expected a module under `wasm`, found none".into()),
-        several => {
-            let count = several.len();
-            return Err(format!(
-                "expected one module under `wasm`, found {count}; link them into one, such as by `wasm-merge`"
-            ));
-        }
+    let is_main = |wasm: &Wasm| wasm.name.as_deref() == Some(MAIN);
+    let main = wasm.iter().position(is_main).or(wasm.len().checked_sub(1));
+    let Some((at, main)) = main.and_then(|at| Some((at, wasm.get(at)?))) else {
+        return Err("expected a module under `wasm`, found none".into());
     };
+    let main = read(host, main, name, base)?;
+    let others = wasm.iter().enumerate().filter(|(other, _)| *other != at);
+    let others = others.map(|(_, wasm)| read(host, wasm, None, base)).collect::<Result<Vec<_>, _>>()?;
+    if others.is_empty() {
+        return Ok(main);
+    }
+    if let Some(component) = others.iter().chain([&main]).find(|guest| guest.summary().kind == Kind::Component) {
+        return Err(format!("`{}` is a component, expected core modules to link", component.name().escape_debug()));
+    }
+    let part = |guest: &'_ Guest, name: &str| Part { name: name.to_owned(), wasm: guest.bytes().clone() };
+    let mut parts: Vec<Part> = others.iter().map(|other| part(other, other.name())).collect();
+    parts.push(part(&main, MAIN));
+    host.engine().read(main.name().clone(), linked(&parts)?).map_err(|error| error.to_string())
+}
+
+/// Reads one module, by its hash where it has one, and by its name or that of its file.
+fn read(host: &Host, wasm: &Wasm, name: Option<&Arc<str>>, base: &Path) -> Result<Guest, String> {
     let (bytes, file) = bytes(host, wasm, base)?;
-    // What Extism calls the main module is no name that tells plugins apart.
-    let named = wasm.name.clone().filter(|name| name != "main").or(file).unwrap_or_else(|| "plugin".into());
+    let named = wasm.name.clone().filter(|name| name != MAIN).or(file).unwrap_or_else(|| "plugin".into());
     let guest = host.engine().read(name.cloned().unwrap_or_else(|| named.into()), bytes);
     let guest = guest.map_err(|error| error.to_string())?;
     if let Some(hash) = &wasm.hash {
