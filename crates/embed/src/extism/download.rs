@@ -7,15 +7,23 @@ use http::{Method, Request, Response, StatusCode, Uri, header::LOCATION};
 use sandbar_call::{Body, GrantKind, Limits, Meter};
 use sandbar_engine::inspect::GUEST_BYTES_MAX;
 use sandbar_grants::{Grants, HttpClient, Volumes};
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 /// How often one request may be sent elsewhere.
 const REDIRECTS_MAX: usize = 10;
+/// How long all of it may take: a server that gives a byte now and then would hold whoever loads the plugin for weeks.
+const TIME_MAX: Duration = Duration::from_secs(300);
 /// Every server that is public.
 const PUBLIC: &str = "*://*:*";
 
 /// Downloads a module, by the request that its manifest describes.
 pub(super) async fn download(url: &str, asked: &Wasm) -> Result<Bytes, String> {
+    let came = timeout(TIME_MAX, follow(url, asked)).await;
+    came.map_err(|_| format!("it took longer than {} minutes", TIME_MAX.as_secs() / 60))?
+}
+
+async fn follow(url: &str, asked: &Wasm) -> Result<Bytes, String> {
     let client = HttpClient::system();
     let from = uri(url)?;
     let mut at = from.clone();
@@ -55,6 +63,10 @@ async fn send(client: &HttpClient, grant: &str, request: Request<Body>) -> Resul
 fn uri(text: &str) -> Result<Uri, String> {
     let uri: Uri = text.parse().map_err(|_| format!("`{}` is no address", text.escape_debug()))?;
     match (uri.scheme_str(), uri.authority()) {
+        // What would tell it would be the error, with the password in it.
+        (_, Some(authority)) if authority.as_str().contains('@') => {
+            Err("a user can't stand before the host; give `headers` with `authorization` instead".into())
+        }
         (Some("http" | "https"), Some(_)) => Ok(uri),
         _ => Err("expected an address such as `https://example.com/plugin.wasm`".into()),
     }

@@ -30,9 +30,9 @@ pub(super) fn guest(host: &Host, wasm: &[Wasm], name: Option<&Arc<str>>, base: &
     if let Some(component) = others.iter().chain([&main]).find(|guest| guest.summary().kind == Kind::Component) {
         return Err(format!("`{}` is a component, expected core modules to link", component.name().escape_debug()));
     }
-    let part = |guest: &'_ Guest, name: &str| Part { name: name.to_owned(), wasm: guest.bytes().clone() };
-    let mut parts: Vec<Part> = others.iter().map(|other| part(other, other.name())).collect();
-    parts.push(part(&main, MAIN));
+    let others = others.iter().map(|other| (&**other.name(), other));
+    let parts = others.chain([(MAIN, &main)]);
+    let parts: Vec<Part> = parts.map(|(name, guest)| Part { name: name.into(), wasm: guest.bytes().clone() }).collect();
     host.engine().read(main.name().clone(), linked(&parts)?).map_err(|error| error.to_string())
 }
 
@@ -77,7 +77,8 @@ fn stem(path: &Path) -> Option<String> {
     path.file_stem().map(|stem| stem.to_string_lossy().into_owned())
 }
 
-/// An address without what may be secret in it.
+/// An address without what may be secret in it: a user before the host, and a query.
 fn shown(url: &str) -> &str {
-    url.split(['?', '#']).next().unwrap_or_default()
+    let shown = url.split(['?', '#']).next().unwrap_or_default();
+    shown.rsplit_once('@').map_or(shown, |(_, host)| host)
 }

@@ -265,6 +265,10 @@ fn manifests_are_read_and_what_is_not_there_is_said() {
         (r#"{"wasm": [{"data": {"ptr": 8, "len": 8}}]}"#, "expected a string"),
         (r#"{"wasm": [{"data": "AGFzbQ?"}]}"#, "`data`: expected base64"),
         (r#"{"wasm": [{"path": "vowels.wasm", "data": ""}]}"#, "a module has one of `path`, `data` and `url`"),
+        (
+            r#"{"wasm": [{"url": "http://me:secret@127.0.0.1:1/a.wasm"}]}"#,
+            "the module `127.0.0.1:1/a.wasm`: a user can't stand",
+        ),
         (r#"{"wasm": [{"url": "ftp://example.com/a.wasm"}]}"#, "expected an address such as `https://"),
         (
             r#"{"wasm": [{"url": "http://127.0.0.1:1/a.wasm?key=secret"}]}"#,
