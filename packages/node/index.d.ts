@@ -152,8 +152,8 @@ export interface HostOptions {
   sandboxesMax?: number;
   /** Threads that guests run on at one time; 64 otherwise. There are no more than there is work for. */
   threadsMax?: number;
-  /** How guests that run are interrupted. `'epochs'`, the default, by checks in their code; `'signals'` by a signal to their
-   *  thread, on Linux on x86-64, with which they compute faster. */
+  /** How guests that run are interrupted. `'signals'`, the default, by a signal to their thread, on Linux on
+   *  x86-64; `'epochs'` by checks in their code, with which they compute up to twice as long. */
   interruption?: 'epochs' | 'signals';
 }
 

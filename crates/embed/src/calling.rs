@@ -73,8 +73,7 @@ impl<'a> Calling<'a> {
     }
 
     /// Lets a guest that is held, and computes, give way after about a millisecond, so that whoever polls can do something else
-    /// meanwhile, or go on on another thread. Others do so without being asked. It has no effect where guests are interrupted by
-    /// signals.
+    /// meanwhile, or go on on another thread. Others do so without being asked.
     #[must_use]
     pub fn gives_way(self) -> Calling<'a> {
         Calling { gives_way: true, ..self }
@@ -252,7 +251,7 @@ async fn held(
 }
 
 /// Runs what a held guest does, and notes on which thread that is.
-async fn on<T>(holder: &Holder, mut future: Pin<&mut impl Future<Output = T>>) -> T {
+pub(crate) async fn on<T>(holder: &Holder, mut future: Pin<&mut impl Future<Output = T>>) -> T {
     poll_fn(|cx| {
         let _running = Taken::running(holder);
         future.as_mut().poll(cx)

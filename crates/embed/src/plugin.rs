@@ -91,7 +91,10 @@ impl Plugin {
     ///
     /// # Errors
     /// There is none of this name and type, or the plugin is not held.
-    pub fn typed<P: Params, R: Results>(&self, export: &str) -> Result<TypedFunction<P, R>, CallError> {
+    pub fn typed<P: Params + Sync + 'static, R: Results + Sync + 'static>(
+        &self,
+        export: &str,
+    ) -> Result<TypedFunction<P, R>, CallError> {
         TypedFunction::find(self, export)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     CallError, Plugin,
-    calling::origin,
+    calling::{on, origin},
     holder::Taken,
     version::{Version, refused},
 };
@@ -29,7 +29,7 @@ struct Found<P, R> {
     function: Option<Typed<P, R>>,
 }
 
-impl<P: Params, R: Results> TypedFunction<P, R> {
+impl<P: Params + Sync + 'static, R: Results + Sync + 'static> TypedFunction<P, R> {
     pub(crate) fn find(plugin: &Plugin, export: &str) -> Result<TypedFunction<P, R>, CallError> {
         let function = TypedFunction { plugin: plugin.clone(), name: export.into(), found: Mutex::new(None) };
         let version = plugin.0.versions.current();
@@ -82,9 +82,12 @@ impl<P: Params, R: Results> TypedFunction<P, R> {
         if receipts.is_some() {
             held.time_calls();
         }
-        let running = Taken::running(holder);
-        let called = held.call(function, params);
-        drop(running);
+        let called = if held.waits() {
+            self.plugin.0.host.block_on(pin!(on(holder, pin!(held.call_async(function, params)))))
+        } else {
+            let _running = Taken::running(holder);
+            held.call(function, params)
+        };
         if called.is_ok() && receipts.is_none() {
             return called.map_err(CallError::new);
         }

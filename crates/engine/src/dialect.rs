@@ -25,6 +25,7 @@ use wasmtime::{Module, component::Component};
 use wasmtime_wasi::{FsPerms, TrappableError, WasiCtxBuilder, sockets::SocketAddrUse};
 
 pub use extism::ExtismBounds;
+pub use wasi01::Names as WasiNames;
 pub(crate) use {files::Files, host_stdio::host_stdio, linkers::Linkers, wasi01::Listings};
 
 /// Provides the imports of a core module, beside what the linker has.
@@ -33,9 +34,15 @@ pub(crate) fn link_module(
     module: &Module,
     binding: &Binding,
 ) -> Result<wasmtime::InstancePre<State>, LoadError> {
+    wasi01::link_parts(&mut linker, module, &binding.grants).map_err(setup)?;
     extism::link(&mut linker, module, &binding.config).map_err(setup)?;
     functions::link_module(&mut linker, module, &binding.functions)?;
     linker.instantiate_pre(module).map_err(|error| unknown::in_module(module, &error))
+}
+
+/// Whether a core module imports something that may make it wait: all but functions of the host program that answer at once.
+pub(crate) fn waits(module: &Module, binding: &Binding) -> bool {
+    module.imports().any(|import| !binding.functions.answers_at_once(import.module(), import.name()))
 }
 
 /// Provides the imports of a component, beside what the linker has.

@@ -134,6 +134,12 @@ impl Functions {
         self.0.is_empty()
     }
 
+    /// Whether one is there that a core module does not wait for.
+    pub(crate) fn answers_at_once(&self, module: &str, name: &str) -> bool {
+        let numbers = self.get(module, name).and_then(|function| function.numbers.as_ref());
+        numbers.is_some_and(|numbers| matches!(numbers.body, NumbersBody::Now(_)))
+    }
+
     /// Finds what a guest imports.
     pub(crate) fn get(&self, module: &str, name: &str) -> Option<&Function> {
         let of = |module: &str| self.0.get(module).and_then(|names| names.get(name));

@@ -41,6 +41,8 @@ pub struct Held {
     last: LastCall,
     /// Whether the time of typed calls is taken.
     is_timed: bool,
+    /// Whether its calls have to be able to wait.
+    waits: bool,
 }
 
 /// What is remembered of the last call.
@@ -63,7 +65,7 @@ pub struct HeldCall {
     /// How much wall time it may take, where that is less than the guest's limit.
     pub within: Option<Duration>,
     /// Whether a guest that computes gives way to others after about a millisecond, and again after each more: the future then
-    /// wakes itself, and can go on on another thread. Only guests that look at the epoch do.
+    /// wakes itself, and can go on on another thread.
     pub gives_way: bool,
 }
 
@@ -105,7 +107,8 @@ impl Program {
         let sandbox = self.started(&meter).await?;
         let interrupt = sandbox.interrupt();
         let last = LastCall { id: CallId(0), started_ns: Some(started_ns), sandbox: sandbox.used() };
-        Ok(Held { sandbox: Some(sandbox), interrupt, meter, program: self.clone(), last, is_timed: false })
+        let (program, waits) = (self.clone(), self.waits());
+        Ok(Held { sandbox: Some(sandbox), interrupt, meter, program, last, is_timed: false, waits })
     }
 
     /// Starts a sandbox and drops it: what each call in a fresh one pays at least.
@@ -178,6 +181,11 @@ impl Held {
         let started_ns = clock::monotonic_ns();
         self.begin(call.id, Some(started_ns))?;
         let Some(mut sandbox) = self.sandbox.take() else { return Err(unfit()) };
+        if let Some((interrupt, (interrupts, _))) = self.interrupt.as_ref().zip(self.program.interrupts()) {
+            let gave = interrupt.give_way(call.gives_way, interrupts, &mut sandbox.store).await;
+            gave.map_err(|error| identified(self.program.fault(&error), call.id))?;
+            self.waits |= call.gives_way;
+        }
         let state = sandbox.store.data_mut();
         state.stderr.turn(call.id);
         state.call = call.id;
@@ -245,6 +253,27 @@ impl Held {
         function.of == self.last.sandbox.id
     }
 
+    /// Whether its calls have to be able to wait, so that [`Held::call`] can't make them and [`Held::call_async`] can: it imports
+    /// something that waits, or a call of it was asked to give way.
+    pub fn waits(&self) -> bool {
+        self.waits
+    }
+
+    /// As [`Held::call`], where something may wait.
+    ///
+    /// # Errors
+    /// As [`Held::call`].
+    pub async fn call_async<P, R>(&mut self, function: &Typed<P, R>, params: P) -> Result<R, Outcome>
+    where
+        P: WasmParams + Sync + 'static,
+        R: WasmResults + Sync + 'static,
+    {
+        if function.of != self.last.sandbox.id {
+            return Err(refused("the export was looked up in another sandbox".into()));
+        }
+        self.drive(TypedCall { function: function.function.clone(), params }, HeldCall::default()).await
+    }
+
     /// Calls an export on this thread, as a call of its own under the guest's limits.
     ///
     /// # Errors
@@ -309,6 +338,22 @@ impl Held {
     /// The program that it runs.
     pub fn program(&self) -> &Arc<Program> {
         &self.program
+    }
+}
+
+/// A call of an export with its type.
+struct TypedCall<P, R> {
+    function: TypedFunc<P, R>,
+    params: P,
+}
+
+impl<P, R> AsyncCall<R> for TypedCall<P, R>
+where
+    P: WasmParams + Sync + 'static,
+    R: WasmResults + Sync + 'static,
+{
+    async fn call(self, _: &Program, sandbox: &mut Sandbox) -> wasmtime::Result<Ended<R>> {
+        Ok(Ended::done(self.function.call_async(&mut sandbox.store, self.params).await?))
     }
 }
 

@@ -23,7 +23,7 @@ mod wit;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use imports::EXTISM_MODULE;
+pub(crate) use imports::{EXTISM_MODULE, is_wasi01};
 pub use {
     imports::Import,
     malformed::Malformed,

@@ -31,7 +31,7 @@ use std::{
 use wasmtime::{Caller, Engine, Func, InstancePre, Linker, Module, Result, Store};
 
 pub use signal::{block_ticks, tick_threads};
-pub(crate) use signal::{install, run};
+pub(crate) use signal::{install, outside, run};
 
 /// Gets from the guest's code to the host: what Wasmtime makes of `tick` is what any call of a host function goes through.
 /// `own` is only there for the instance that it belongs to.
@@ -62,6 +62,9 @@ pub(crate) struct Interrupt {
     code: Arc<GuestCode>,
     /// What its thread calls, once it can.
     call: OnceLock<HostCall>,
+    /// What it calls where its current call gives way, and others do not.
+    yields: OnceLock<HostCall>,
+    gives_way: AtomicBool,
     /// Whether what is called is about to go.
     ended: AtomicBool,
     returns: Returns,
@@ -115,29 +118,56 @@ impl Interrupts {
 
 impl Interrupt {
     pub(crate) fn new(code: Arc<GuestCode>) -> Interrupt {
-        Interrupt { code, call: OnceLock::new(), ended: AtomicBool::new(false), returns: Returns::new() }
+        Interrupt {
+            code,
+            call: OnceLock::new(),
+            yields: OnceLock::new(),
+            gives_way: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            returns: Returns::new(),
+        }
     }
 
     /// Makes it work, before any code of the guest runs.
     pub(crate) async fn begin(&self, interrupts: &Interrupts, store: &mut Store<State>) -> Result<()> {
         let ticker = match store.data().ticks {
-            Ticks::Yield => interrupts.yields.instantiate_async(&mut *store).await?,
-            Ticks::Continue => interrupts.continues.instantiate_async(&mut *store).await?,
+            Ticks::Yield => &interrupts.yields,
+            Ticks::Continue => &interrupts.continues,
         };
-        let mut function = |name| {
-            ticker.get_func(&mut *store, name).ok_or_else(|| wasmtime::format_err!("the ticker has no `{name}`"))
-        };
-        let (tick, own): (Func, Func) = (function("tick")?, function("own")?);
-        let call = signal::host_call(tick.to_raw(&mut *store), own.to_raw(&mut *store));
-        let _ = self.call.set(call.ok_or_else(|| wasmtime::format_err!("the ticker can't be called"))?);
+        let _ = self.call.set(host_call(ticker, store).await?);
         Ok(())
     }
+
+    /// Lets the next call give way, or not, in a sandbox whose calls have their thread.
+    pub(crate) async fn give_way(
+        &self,
+        gives_way: bool,
+        interrupts: &Interrupts,
+        store: &mut Store<State>,
+    ) -> Result<()> {
+        if gives_way && self.yields.get().is_none() {
+            let _ = self.yields.set(host_call(&interrupts.yields, store).await?);
+        }
+        self.gives_way.store(gives_way, Relaxed);
+        Ok(())
+    }
+}
+
+/// Makes a ticker for a sandbox, and tells how it is called.
+async fn host_call(ticker: &InstancePre<State>, store: &mut Store<State>) -> Result<HostCall> {
+    let ticker = ticker.instantiate_async(&mut *store).await?;
+    let mut function =
+        |name| ticker.get_func(&mut *store, name).ok_or_else(|| wasmtime::format_err!("the ticker has no `{name}`"));
+    let (tick, own): (Func, Func) = (function("tick")?, function("own")?);
+    let call = signal::host_call(tick.to_raw(&mut *store), own.to_raw(&mut *store));
+    call.ok_or_else(|| wasmtime::format_err!("the ticker can't be called"))
 }
 
 impl Interrupt {
     /// What its thread calls, while there is that.
     fn call(&self) -> Option<HostCall> {
-        self.call.get().copied().filter(|_| !self.ended.load(Relaxed))
+        let call = if self.gives_way.load(Relaxed) { &self.yields } else { &self.call };
+        call.get().copied().filter(|_| !self.ended.load(Relaxed))
     }
 
     /// Starts a call: nothing of the sandbox is on a stack.

@@ -45,7 +45,7 @@ mod values;
 pub use {
     cancel::Cancel,
     compile::{COMPILER_ARGUMENT, Compiler, compiler_main},
-    dialect::ExtismBounds,
+    dialect::{ExtismBounds, WasiNames},
     engine::{Cache, Engine, EngineConfig},
     entry::{Entry, EntryChoice},
     error::{CompileError, LoadError},

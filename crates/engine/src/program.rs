@@ -100,6 +100,7 @@ pub struct Program {
     pool: Arc<Pool>,
     renewal: Option<Arc<Renewal>>,
     starts_idle: bool,
+    waits: bool,
     /// What interrupts it, and where it can be interrupted, unless it looks at the epoch.
     interrupts: Option<(Interrupts, Arc<GuestCode>)>,
     /// For how much processor time its recent calls ran without giving way, on average.
@@ -138,6 +139,10 @@ impl Engine {
                 Linked::Component(dialect::link_component(linker, component, &binding)?)
             }
         };
+        let waits = match &code.form {
+            Form::Module(module) => dialect::waits(module, &binding),
+            Form::Component(_) => true,
+        };
         let starts_idle = Renewal::is_possible(&linked) && !summary.reserved;
         let renews = binding.policy == Policy::Fresh && tuning.renews() && starts_idle;
         let renewal = renews.then(|| Renewal::of(&linked)).flatten().map(Arc::new);
@@ -156,6 +161,7 @@ impl Engine {
             pool,
             renewal,
             starts_idle,
+            waits,
             interrupts,
             recent_run_ns: AtomicU64::new(0),
         }))
@@ -211,6 +217,11 @@ impl Program {
     /// Whether it is certain that none of its own code runs before its export is called.
     pub(crate) fn starts_idle(&self) -> bool {
         self.starts_idle
+    }
+
+    /// Whether something that it imports may make it wait.
+    pub(crate) fn waits(&self) -> bool {
+        self.waits
     }
 
     /// What interrupts it, and where it can be interrupted, unless it looks at the epoch.

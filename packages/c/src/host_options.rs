@@ -32,9 +32,9 @@ const COMPILER_MEMORY_BYTES: u64 = 4 << 30;
 /// The most time that it may take.
 const COMPILER_TIME: Duration = Duration::from_secs(60);
 
-/// Describes a host. A process of C has its own signals, so plugins are not interrupted by any unless it says so.
+/// Describes a host.
 pub(crate) fn builder(options: Option<&Value>) -> Told<HostBuilder> {
-    let builder = Host::builder().interruption(Interruption::Epochs);
+    let builder = Host::builder();
     let Some(options) = options else { return Ok(builder) };
     let keys = options.as_object().ok_or_else(|| format!("expected an object of options, found `{options}`"))?;
     keys.iter().try_fold(builder, |builder, (key, value)| {

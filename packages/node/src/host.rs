@@ -69,12 +69,6 @@ pub(crate) fn host() -> std::result::Result<Host, String> {
     Ok(made)
 }
 
-/// Whether guests give way: those do that look at the epoch.
-pub(crate) fn gives_way() -> bool {
-    let told = lock(&TOLD);
-    told.as_ref().and_then(|told| told.interruption.as_deref()).is_none_or(|interruption| interruption == "epochs")
-}
-
 /// Monotonic time in nanoseconds: the clock of deadlines.
 pub(crate) fn monotonic_ns() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);
@@ -84,9 +78,8 @@ pub(crate) fn monotonic_ns() -> u64 {
 
 fn builder(given: &HostGiven) -> Result<HostBuilder> {
     let interruption = match given.interruption.as_deref() {
-        // V8 and other addons use signals of the process too.
-        None | Some("epochs") => Interruption::Epochs,
-        Some("signals") => Interruption::Signals,
+        None | Some("signals") => Interruption::Signals,
+        Some("epochs") => Interruption::Epochs,
         Some(other) => {
             let other = other.escape_debug();
             return Err(Error::from_reason(format!("`interruption`: expected `epochs` or `signals`, found `{other}`")));

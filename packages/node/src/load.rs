@@ -6,7 +6,7 @@ use crate::{
     error::Failure,
     functions::{self, FunctionGiven},
     here::Here,
-    host::{gives_way, host},
+    host::host,
     plugin::{Loaded, NativePlugin, Serve, serving},
     pool,
     route::{Route, Ticket},
@@ -77,7 +77,7 @@ pub fn fetch(desk: &JsDesk, ticket: f64, given: LoadGiven) -> Result<NativePlugi
     let plugin = desk.0.fetch_plugin(whole(ticket)).ok_or_else(missing)?;
     let has_functions = !given.functions.is_empty();
     let may_block = functions::may_block(&given.functions);
-    Ok(NativePlugin::new(Loaded { plugin, desk: desk.0.clone(), has_functions, gives_way: gives_way(), may_block }))
+    Ok(NativePlugin::new(Loaded { plugin, desk: desk.0.clone(), has_functions, may_block }))
 }
 
 /// Where a plugin comes from.

@@ -30,8 +30,6 @@ pub(crate) struct Loaded {
     pub(crate) plugin: Plugin,
     pub(crate) desk: Arc<Desk>,
     pub(crate) has_functions: bool,
-    /// Whether a call can begin on JavaScript's thread, and gives way there.
-    pub(crate) gives_way: bool,
     /// Whether a call may block its thread for a function.
     pub(crate) may_block: bool,
 }
@@ -95,7 +93,7 @@ impl NativePlugin {
         within_ms: f64,
         until_ns: f64,
     ) -> Result<Option<JsEnded>> {
-        let Loaded { plugin, desk, has_functions, gives_way, .. } = self.loaded()?.clone();
+        let Loaded { plugin, desk, has_functions, .. } = self.loaded()?.clone();
         let ticket = whole(ticket);
         let order = Order::read(export, input, wants, (within_ms, until_ns));
         let order = Order { cancel: Some(desk.begin(ticket)), ..order };
@@ -106,12 +104,7 @@ impl NativePlugin {
                 drop(plugin);
                 ending.tell(ended);
             };
-            if gives_way {
-                return Ok(desk.at_once(ticket, || pool::start(call)).map(Into::into));
-            }
-            // What can't run is dropped, which tells its end.
-            let _ = pool::spawn(call);
-            return Ok(None);
+            return Ok(desk.at_once(ticket, || pool::start(call)).map(Into::into));
         }
         let _ = pool::spawn(async move {
             let route = Route::Desk(desk, ticket);

@@ -20,7 +20,7 @@ const COMPILER_TIME: Duration = Duration::from_secs(60);
 impl Host {
     /// Sets a host up.
     #[new]
-    #[pyo3(signature = (*, interruption = "epochs", cache = None, compile_with = None, sandboxes_max = None))]
+    #[pyo3(signature = (*, interruption = "signals", cache = None, compile_with = None, sandboxes_max = None))]
     fn new(
         py: Python<'_>,
         interruption: &str,
@@ -72,7 +72,7 @@ pub(crate) fn host(py: Python<'_>, host: Option<&Bound<'_, Host>>) -> PyResult<e
     if let Some(host) = &*default {
         return Ok(host.clone());
     }
-    let built = embed::Host::builder().interruption(Interruption::Epochs).build();
+    let built = embed::Host::builder().build();
     let built = built.map_err(|failed| error::load(py, &failed, None))?;
     *default = Some(built.clone());
     Ok(built)

@@ -340,6 +340,37 @@ class Hosts(unittest.TestCase):
         """)
         self.assertEqual((ran.stdout.strip(), ran.returncode), ("well", 0), ran.stderr)
 
+    def test_forks_while_guests_are_interrupted(self) -> None:
+        ran = script("""
+            import os, threading, guests, sandbar
+            plugin, ends = sandbar.Plugin(guests.SPIN), threading.Event()
+            def spin():
+                while not ends.is_set():
+                    try:
+                        plugin.spin(timeout=0.02)
+                    except sandbar.TimedOut:
+                        pass
+            threads = [threading.Thread(target=spin) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for _ in range(100):
+                child = os.fork()
+                if child == 0:
+                    # The end of a thread that has run guests, and a host of its own.
+                    again = sandbar.Plugin(guests.SENSOR)
+                    thread = threading.Thread(target=lambda: again.validate_sensor_reading(41))
+                    thread.start()
+                    thread.join()
+                    os._exit(again.validate_sensor_reading(7))
+                _, status = os.waitpid(child, 0)
+                assert os.waitstatus_to_exitcode(status) == 7, status
+            ends.set()
+            for thread in threads:
+                thread.join()
+            print("well")
+        """)
+        self.assertEqual((ran.stdout.strip(), ran.returncode), ("well", 0), ran.stderr)
+
     def test_python_ends_while_calls_run(self) -> None:
         ran = script("""
             import threading, time, guests, sandbar
@@ -396,10 +427,10 @@ class Hosts(unittest.TestCase):
         """, ignored=signal.SIGINT)
         self.assertEqual(ran.stdout.strip(), "well", ran.stderr)
 
-    def test_signals_as_interruption(self) -> None:
+    def test_checks_as_interruption(self) -> None:
         ran = script("""
             import guests, sandbar
-            host = sandbar.Host(interruption="signals", cache=False)
+            host = sandbar.Host(interruption="epochs", cache=False)
             with sandbar.Plugin(guests.SPIN, host=host) as plugin:
                 try:
                     plugin.spin(timeout=0.1)

@@ -8,14 +8,15 @@ mod found;
 
 use bytes::Bytes;
 use found::{Found, SPACES, Space};
+use sandbar_engine::WasiNames;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     convert::Infallible,
 };
 use wasm_encoder::{
-    CodeSection, DataCountSection, DataSection, ElementSection, EntityType, ExportSection, Function, FunctionSection,
-    GlobalSection, ImportSection, MemorySection, Module, NameMap, NameSection, StartSection, TableSection, TagSection,
-    TypeSection,
+    CodeSection, DataCountSection, DataSection, ElementSection, EntityType, ExportKind, ExportSection, Function,
+    FunctionSection, GlobalSection, ImportSection, MemorySection, Module, NameMap, NameSection, StartSection,
+    TableSection, TagSection, TypeSection,
     reencode::{self, Reencode},
 };
 use wasmparser::{Import, KnownCustom, Name, Parser, Payload};
@@ -26,6 +27,8 @@ pub(super) struct Part {
     pub(super) wasm: Bytes,
 }
 
+/// What WASI 0.1 is imported from.
+const WASI: &str = "wasi_snapshot_preview1";
 /// Functions of WASI that look at no memory.
 const WITHOUT_MEMORY: &[&str] = &["proc_exit", "sched_yield"];
 /// What a reactor is begun by.
@@ -48,7 +51,6 @@ pub(super) fn linked(parts: &[Part]) -> Result<Vec<u8>, String> {
     }
     let found = parts.iter().map(|part| Found::read(&part.wasm)).collect::<Result<Vec<_>, _>>().map_err(broken)?;
     let plan = Plan::of(parts, found)?;
-    plan.uses_wasi_well()?;
     plan.module().map_err(|error| format!("the modules can't be linked: {error}"))
 }
 
@@ -67,6 +69,8 @@ struct Plan<'a> {
     /// What they become, and how many there are by space.
     outside: HashMap<(usize, usize), u32>,
     outside_count: [u32; SPACES.len()],
+    /// Linked parts for which WASI looks at a memory of their own: its names, and that.
+    memories: BTreeMap<usize, (WasiNames, u32)>,
 }
 
 impl<'a> Plan<'a> {
@@ -78,6 +82,7 @@ impl<'a> Plan<'a> {
             kept: Vec::new(),
             outside: HashMap::new(),
             outside_count: [0; SPACES.len()],
+            memories: BTreeMap::new(),
         };
         let by_name: HashMap<&str, usize> = parts.iter().enumerate().map(|(at, part)| (&*part.name, at)).collect();
         let stays = |import: &Import<'_>| !by_name.contains_key(import.module);
@@ -102,6 +107,7 @@ impl<'a> Plan<'a> {
             }
             plan.moved.push(moved);
         }
+        plan.find_memories()?;
         Ok(plan)
     }
 
@@ -160,23 +166,48 @@ impl<'a> Plan<'a> {
         moved.and_then(|moved| moved.get(usize::try_from(index).ok()?).copied()).unwrap_or(u32::MAX)
     }
 
-    /// WASI finds the memory of the plugin's own module, by its name.
-    fn uses_wasi_well(&self) -> Result<(), String> {
+    /// Finds a memory for each part that imports WASI, which looks at the one that its caller exports: the plugin's own module has that
+    /// name, and of the others each has a name of its own.
+    fn find_memories(&mut self) -> Result<(), String> {
         let last = self.parts.len() - 1;
-        let memory = self.part(last)?.exports.get("memory").map(|(_, index)| self.moved(last, Space::Memories, *index));
-        for (part, number) in self.kept.iter().filter(|(part, _)| *part != last) {
-            let Some(import) = self.part(*part)?.imports.get(*number) else { continue };
-            let is_shared = memory == Some(self.moved(*part, Space::Memories, 0));
-            if import.module.starts_with("wasi_") && !is_shared && !WITHOUT_MEMORY.contains(&import.name) {
-                return Err(format!(
-                    "the linked module `{}` imports `{}` of WASI, which would look at the memory of the plugin's own module; build it \
-                     for `wasm32-unknown-unknown`",
-                    self.name(*part),
-                    import.name.escape_debug()
-                ));
+        let of_plugin = self.memory(last)?;
+        let mut names = WasiNames::PARTS.into_iter();
+        for part in 0..last {
+            let of_part = self.memory(part)?;
+            let uses_memory =
+                |import: &&Import<'_>| import.module.starts_with("wasi_") && !WITHOUT_MEMORY.contains(&import.name);
+            let Some(import) = self.part(part)?.imports.iter().find(uses_memory) else { continue };
+            let Some(memory) = of_part.filter(|_| of_part != of_plugin) else { continue };
+            if import.module != WASI {
+                let (part, module) = (self.name(part), import.module.escape_debug());
+                return Err(format!("the linked module `{part}` imports `{module}`; build it for WASI 0.1, `{WASI}`"));
             }
+            let Some(names) = names.next() else {
+                let most = WasiNames::PARTS.len();
+                return Err(format!(
+                    "more than {most} linked modules import WASI; build some for `wasm32-unknown-unknown`"
+                ));
+            };
+            self.memories.insert(part, (names, memory));
         }
         Ok(())
+    }
+
+    /// The memory that WASI looks at for a part.
+    fn memory(&self, part: usize) -> Result<Option<u32>, String> {
+        let found = self.part(part)?;
+        let exported = found.exports.get("memory").filter(|(space, _)| *space == Space::Memories);
+        let has_one = found.own(Space::Memories) > 0 || !found.imported(Space::Memories).is_empty();
+        let index = exported.map(|(_, index)| *index).or(has_one.then_some(0));
+        Ok(index.map(|index| self.moved(part, Space::Memories, index)))
+    }
+
+    /// Where a part imports something from.
+    fn module_of<'i>(&self, part: usize, import: &Import<'i>) -> &'i str {
+        match self.memories.get(&part) {
+            Some((names, _)) if import.module == WASI && !WITHOUT_MEMORY.contains(&import.name) => names.module,
+            Some(_) | None => import.module,
+        }
     }
 
     /// Puts the whole together.
@@ -191,7 +222,7 @@ impl<'a> Plan<'a> {
             let import = self.found.get(*part).and_then(|found| found.imports.get(*number));
             if let Some(import) = import {
                 let ty: EntityType = self.mover(*part).entity_type(import.ty)?;
-                imports.import(import.module, import.name, ty);
+                imports.import(self.module_of(*part, import), import.name, ty);
             }
         }
         for (at, part) in self.parts.iter().enumerate() {
@@ -224,6 +255,9 @@ impl<'a> Plan<'a> {
                     _ => {}
                 }
             }
+        }
+        for (names, memory) in self.memories.values() {
+            exports.export(names.memory, ExportKind::Memory, *memory);
         }
         let begins = self.begins();
         let start = if begins.is_empty() {

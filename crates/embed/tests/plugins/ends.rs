@@ -25,7 +25,12 @@ const SOON: Duration = Duration::from_secs(5);
 /// A held guest that computes gives way where it is asked to, and goes on where it was.
 #[test]
 fn a_held_guest_gives_way_where_it_is_asked_to() {
-    let host = Host::builder().cache(None).interruption(Interruption::Epochs).build().unwrap();
+    for interruption in [Interruption::Epochs, Interruption::Signals] {
+        gives_way(&Host::builder().cache(None).interruption(interruption).build().unwrap());
+    }
+}
+
+fn gives_way(host: &Host) {
     let text = r#"(module (func (export "work") (param i32) (result i32)
         (loop $more (br_if $more (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))) (i32.const 7)))"#;
     let plugin = host.plugin(text.as_bytes().to_vec()).load().unwrap();

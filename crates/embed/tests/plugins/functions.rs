@@ -151,6 +151,63 @@ fn a_function_that_fails_panics_or_refuses_ends_the_call_and_says_why() {
     }
 }
 
+/// A guest of which something waits, as nearly all of WASI does, was trapped by a call with types.
+#[test]
+fn a_typed_call_of_a_guest_that_may_wait() {
+    let waits = r#"(module (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+        (func (export "run") (param i32) (result i32) (i32.add (call $yield) (local.get 0))))"#;
+    let plugin = text(waits).load().unwrap();
+    let run = plugin.typed::<i32, i32>("run").unwrap();
+    assert_eq!((run.call(1).unwrap(), run.call(2).unwrap()), (1, 2));
+    let plugin = text(CALLS)
+        .async_function("env", "say", |_: &mut HostCall<'_>, (_, _): (String, i64)| async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            1
+        })
+        .load()
+        .unwrap();
+    assert_eq!(plugin.typed::<i32, i32>("run").unwrap().call(1).unwrap(), 2);
+}
+
+/// Waits for so many milliseconds, and gives whether nothing interrupted that.
+fn is_left_alone(wait_ms: i64) -> bool {
+    let nanoseconds = rustix::thread::Timespec { tv_sec: 0, tv_nsec: wait_ms * 1_000_000 };
+    matches!(rustix::thread::nanosleep(&nanoseconds), rustix::thread::NanosleepRelativeResult::Ok)
+}
+
+/// Signals that interrupt guests interrupted what functions of the host had the system do: `nanosleep`, `poll` and others end
+/// with `EINTR` then.
+#[test]
+fn no_signal_interrupts_a_function_of_the_host_and_deadlines_hold() {
+    const LOOPS: &str = r#"(module
+        (import "env" "wait" (func $wait (result i32)))
+        (func (export "run") (param i32) (result i32) (local $alone i32)
+            (loop $again
+                (local.set $alone (i32.add (local.get $alone) (call $wait)))
+                (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+            (local.get $alone)))"#;
+    let spin = text(r#"(module (func (export "spin") (param i32) (loop (br 0))))"#);
+    let spin = spin.within(Duration::from_millis(5)).load().unwrap();
+    for policy in POLICIES {
+        let spin = spin.clone();
+        let plugin = text(LOOPS).policy(policy).within(Duration::from_millis(200));
+        let plugin = plugin.function("env", "wait", move |_: &mut HostCall<'_>, (): ()| {
+            let before = is_left_alone(4);
+            // A plugin that is called from there is interrupted, and what comes after it is not.
+            let stopped = spin.call::<()>("spin", &(1,)).is_err();
+            i32::from(before && stopped && is_left_alone(4))
+        });
+        let plugin = plugin.load().unwrap();
+        assert_eq!(plugin.call::<i32>("run", &(5,)).unwrap(), 5, "{policy:?}");
+        // Hardly a signal would find the guest in its own code.
+        let error = plugin.call::<i32>("run", &(0,)).unwrap_err();
+        assert_eq!(error.outcome, Outcome::Stopped { limit: Resource::Wall }, "{policy:?}");
+        assert!(error.receipt.unwrap().used.get(Resource::Wall).is_some_and(|ns| ns < 1_000_000_000), "{policy:?}");
+    }
+    let later = text(LOOPS).async_function("env", "wait", |_: &mut HostCall<'_>, (): ()| async { is_left_alone(4) });
+    assert_eq!(later.load().unwrap().call::<i32>("run", &(5,)).unwrap(), 5);
+}
+
 #[test]
 fn a_function_that_blocks_past_the_deadline_ends_the_call_when_it_comes_back() {
     for policy in POLICIES {

@@ -5,12 +5,13 @@ use crate::{
     functions::{
         Function, Functions, HostCall, Number, NumberType, Numbers, NumbersBody, Signature, Values, panicked, settled,
     },
+    interrupt,
     state::State,
     values::ComponentSignature,
 };
-use futures::FutureExt;
+use futures::{FutureExt, future::BoxFuture};
 use sandbar_call::GrantKind;
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{future::poll_fn, panic::AssertUnwindSafe, sync::Arc};
 use wasmtime::{
     AsContext, Caller, ExternType, FuncType, Linker, Module, Result, StoreContextMut, Val, ValType, component,
 };
@@ -67,13 +68,22 @@ fn define_in_module(
                 let params = Params::of(params);
                 let later =
                     HostCall::of_module(&mut caller, grant).calls(&shown, |call| Ok(body(call, params.as_slice())))?;
-                let given = AssertUnwindSafe(later).catch_unwind().await;
+                let given = AssertUnwindSafe(outside(later)).catch_unwind().await;
                 let given = settled(caller.data(), &shown, given.unwrap_or_else(|panic| Err(panicked(&*panic))))?;
                 return_numbers(&shown, &caller, &given, &result_types, results)
             })
         })?,
     };
     Ok(())
+}
+
+/// What a function of the host program does later, which no signal interrupts.
+async fn outside<T>(mut later: BoxFuture<'static, T>) -> T {
+    poll_fn(|cx| {
+        let _outside = interrupt::outside();
+        later.as_mut().poll(cx)
+    })
+    .await
 }
 
 /// Hands a function's results to the guest, if they are what it said it gives.
@@ -225,7 +235,7 @@ fn define_in_component(
                 let arguments = arguments(&store, &signature, params)?;
                 let call = HostCall::of_component(wasmtime::AsContextMut::as_context_mut(&mut store), grant);
                 let later = call.calls(&shown, |call| Ok(body(call, &arguments)))?;
-                let given = AssertUnwindSafe(later).catch_unwind().await;
+                let given = AssertUnwindSafe(outside(later)).catch_unwind().await;
                 let given = settled(store.data(), &shown, given.unwrap_or_else(|panic| Err(panicked(&*panic))))?;
                 return_value(&store, &signature, &given, results)
             })

@@ -1,7 +1,7 @@
 //! Names an import that nobody provides, and says what would help.
 
-use super::{wasi01, wasi02, wasi03};
-use crate::error::LoadError;
+use super::{wasi02, wasi03};
+use crate::{error::LoadError, inspect::is_wasi01};
 use wasmtime::{ExternType, Module, UnknownImportError};
 
 /// What Sandbar provides, for who asks for something else.
@@ -37,7 +37,7 @@ pub(super) fn in_module(module: &Module, error: &wasmtime::Error) -> LoadError {
 
 fn missing_in_module(module: &str, ty: &str) -> String {
     match module {
-        _ if wasi01::MODULES.contains(&module) => {
+        _ if is_wasi01(module) => {
             format!("the guest expects {ty}, and WASI 0.1 has no such function")
         }
         "wasi" => format!("the guest expects {ty} of threads for WASI 0.1, which are no longer provided by any host"),

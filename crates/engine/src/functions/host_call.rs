@@ -5,7 +5,7 @@ use crate::{
     cancel::Cancel,
     clock::monotonic_ns,
     dialect::extism,
-    nesting,
+    interrupt, nesting,
     state::{State, tick},
     stdio::LogLevel,
 };
@@ -160,7 +160,9 @@ impl<'a> HostCall<'a> {
         name: &str,
         body: impl FnOnce(&mut HostCall<'_>) -> Result<T, HostError>,
     ) -> wasmtime::Result<T> {
+        let outside = interrupt::outside();
         let called = catch_unwind(AssertUnwindSafe(|| body(&mut self)));
+        drop(outside);
         if nesting::inner_ended() {
             // Ticks went to the inner call, and the outer one has limits too.
             tick(self.store.as_context_mut())?;

@@ -27,7 +27,13 @@ pub struct Import {
 }
 
 /// The names under which modules import WASI 0.1.
-pub(super) const WASI_MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
+const WASI_MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
+
+/// Whether a module imports WASI 0.1 under this name. A part that was linked into a guest has a number at its end.
+pub(crate) fn is_wasi01(module: &str) -> bool {
+    let own = module.rsplit_once('/').filter(|(_, part)| part.parse::<u8>().is_ok()).map_or(module, |(own, _)| own);
+    WASI_MODULES.contains(&own)
+}
 
 /// The name under which plugins of Extism import what their kit needs.
 pub(crate) const EXTISM_MODULE: &str = "extism:host/env";
@@ -236,7 +242,7 @@ pub(super) fn dialect_by_import(so_far: Dialect, module: &str, depth: usize) -> 
     match so_far {
         so_far if depth != 1 => so_far,
         _ if module == EXTISM_MODULE => Dialect::Extism,
-        Dialect::Core if WASI_MODULES.contains(&module) => Dialect::Wasi01,
+        Dialect::Core if is_wasi01(module) => Dialect::Wasi01,
         so_far => so_far,
     }
 }
@@ -284,7 +290,7 @@ fn core_import(module: &str, name: &str) -> Result<Provided, &'static str> {
         let found = EXTISM.iter().find(|(function, _)| *function == name);
         return found.map(|(_, provided)| *provided).ok_or(UNKNOWN);
     }
-    if !WASI_MODULES.contains(&module) || !WASI_01_NAMES.contains(&name) {
+    if !is_wasi01(module) || !WASI_01_NAMES.contains(&name) {
         return Err(UNKNOWN);
     }
     let found = WASI_01.iter().find(|(start, _)| name == *start || (start.ends_with('_') && name.starts_with(start)));

@@ -9,10 +9,14 @@
 //! until that is returned to. All ways from the guest to the host note the exit first, so in the host it is the one that goes
 //! on, or it is over and nobody returns to what is replaced. On the way, where it may not be noted yet, nothing is done.
 //!
+//! **In a function of the host program** no signal comes, which would interrupt what that has the system do. It is made up for
+//! when the function returns.
+//!
 //! **Elsewhere** it does nothing, and comes again a tick later.
 
 #![allow(unsafe_code, reason = "a signal and its handler; see above")]
 
+mod forked;
 mod frame;
 
 use super::Interrupt;
@@ -31,6 +35,7 @@ use std::{
             compiler_fence,
         },
     },
+    thread,
 };
 
 pub(super) use frame::host_call;
@@ -47,7 +52,15 @@ struct Thread {
     polled: AtomicU64,
     /// Whether a signal is on its way.
     signalled: AtomicBool,
+    /// Whether it is in a function of the host program.
+    outside: AtomicBool,
+    /// Whether a tick was over meanwhile.
+    missed: AtomicBool,
 }
+
+/// How often a thread that leaves for the host program lets others run, until a signal that is on its way has come. One that was
+/// just sent is there at the first; a program may keep it from ever coming.
+const WAITS_MAX: u32 = 10_000;
 
 /// Takes a thread from the list when it ends.
 struct Registered {
@@ -72,16 +85,38 @@ thread_local! {
 pub(crate) struct Running {
     before: *const Interrupt,
     polled_before: u64,
+    /// Where a function of the host program calls a guest.
+    was_outside: bool,
+}
+
+/// While it lives, its thread gets no signal.
+pub(crate) struct Outside(());
+
+/// Notes that this thread goes into a function of the host program.
+pub(crate) fn outside() -> Outside {
+    if let Some(thread) = this_thread() {
+        thread.go_outside();
+    }
+    Outside(())
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        if let Some(thread) = this_thread() {
+            thread.come_back();
+        }
+    }
 }
 
 /// Notes that this thread polls a call of the sandbox.
 pub(crate) fn run(interrupt: &Arc<Interrupt>) -> Running {
+    let was_outside = this_thread().is_some_and(|thread| thread.outside.load(Relaxed) && thread.come_back());
     let before = RUNS.replace(Arc::as_ptr(interrupt));
     // A call in a call has its tick: otherwise one that makes short ones all the time would never have two in a row.
     let polls = if before.is_null() { Registered::polls_another } else { Registered::polls };
     let polled_before = REGISTERED.try_with(polls).unwrap_or_default();
     compiler_fence(SeqCst);
-    Running { before, polled_before }
+    Running { before, polled_before, was_outside }
 }
 
 impl Drop for Running {
@@ -89,7 +124,48 @@ impl Drop for Running {
         compiler_fence(SeqCst);
         RUNS.set(self.before);
         let _ = REGISTERED.try_with(|registered| registered.thread.polls.store(self.polled_before, Relaxed));
+        if let (true, Some(thread)) = (self.was_outside, this_thread()) {
+            thread.go_outside();
+        }
     }
+}
+
+impl Thread {
+    /// From here on no signal comes. Whoever sends one says so before it looks where the thread is, and this is the other way
+    /// round: one of the two sees the other.
+    fn go_outside(&self) {
+        self.outside.store(true, SeqCst);
+        let mut waits = 0;
+        while self.signalled.load(SeqCst) && waits < WAITS_MAX {
+            thread::yield_now();
+            waits += 1;
+        }
+    }
+
+    /// Makes up for a tick that was over meanwhile, and tells that the thread was outside.
+    fn come_back(&self) -> bool {
+        self.outside.store(false, SeqCst);
+        if self.missed.load(Relaxed) && self.missed.swap(false, Relaxed) && !self.signalled.swap(true, SeqCst) {
+            self.send();
+        }
+        true
+    }
+
+    /// Sends the signal, which was said to be on its way.
+    fn send(&self) {
+        // SAFETY: a thread is in the list until it takes itself from it, for which it needs the lock that who sends to another
+        // holds.
+        let sent = SIGNAL.get().map(|&signal| unsafe { libc::pthread_kill(self.id, signal) });
+        if sent != Some(0) {
+            self.signalled.store(false, Relaxed);
+        }
+    }
+}
+
+/// This thread, where it has run guests.
+fn this_thread<'a>() -> Option<&'a Thread> {
+    // SAFETY: it is null, or this thread, which is in the list, and takes itself from there when it ends.
+    unsafe { THREAD.get().as_ref() }
 }
 
 impl Registered {
@@ -102,8 +178,14 @@ impl Registered {
         }
         // SAFETY: it only tells who calls.
         let id = unsafe { libc::pthread_self() };
-        let (polls, polled, signalled) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
-        let thread = Arc::new(Thread { id, polls, polled, signalled });
+        let thread = Arc::new(Thread {
+            id,
+            polls: AtomicU64::new(0),
+            polled: AtomicU64::new(0),
+            signalled: AtomicBool::new(false),
+            outside: AtomicBool::new(false),
+            missed: AtomicBool::new(false),
+        });
         THREAD.set(Arc::as_ptr(&thread));
         threads().push(thread.clone());
         Registered { thread, polls: Cell::new(0) }
@@ -136,16 +218,19 @@ fn threads() -> MutexGuard<'static, Vec<Arc<Thread>>> {
 
 /// Interrupts the threads that have polled the same call since this was last called, and tells how many they are.
 pub fn tick_threads() -> usize {
-    let Some(&signal) = SIGNAL.get() else { return 0 };
+    if SIGNAL.get().is_none() {
+        return 0;
+    }
     let poll_on = |thread: &&Arc<Thread>| {
         let polls = thread.polls.load(Relaxed);
-        thread.polled.swap(polls, Relaxed) == polls && polls != 0 && !thread.signalled.swap(true, Relaxed)
+        thread.polled.swap(polls, Relaxed) == polls && polls != 0 && !thread.signalled.swap(true, SeqCst)
     };
     let interrupt = |thread: &Arc<Thread>| {
-        // SAFETY: a thread is in the list until it takes itself from it, for which it needs the lock that is held here.
-        let sent = unsafe { libc::pthread_kill(thread.id, signal) };
-        if sent != 0 {
-            thread.signalled.store(false, Relaxed);
+        if thread.outside.load(SeqCst) {
+            thread.missed.store(true, Relaxed);
+            thread.signalled.store(false, SeqCst);
+        } else {
+            thread.send();
         }
     };
     threads().iter().filter(poll_on).map(interrupt).count()
@@ -171,6 +256,7 @@ fn mask(how: c_int) {
 
 /// Has the handler called for a signal that nothing else in this process has a handler for.
 pub(crate) fn install() -> io::Result<()> {
+    forked::watch()?;
     let _one_at_a_time = threads();
     if SIGNAL.get().is_some() {
         return Ok(());
@@ -206,9 +292,8 @@ fn running<'a>() -> Option<&'a Interrupt> {
 }
 
 extern "C" fn on_signal(_: c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
-    // SAFETY: it is null, or this thread, which is in the list.
-    if let Some(thread) = unsafe { THREAD.get().as_ref() } {
-        thread.signalled.store(false, Relaxed);
+    if let Some(thread) = this_thread() {
+        thread.signalled.store(false, SeqCst);
     }
     let Some(interrupt) = running() else { return };
     let Some(call) = interrupt.call() else { return };

@@ -9,6 +9,12 @@ pub(crate) fn run(_: &Arc<Interrupt>) -> Running {
     Running
 }
 
+pub(crate) struct Outside;
+
+pub(crate) fn outside() -> Outside {
+    Outside
+}
+
 pub fn block_ticks() {}
 
 pub fn tick_threads() -> usize {

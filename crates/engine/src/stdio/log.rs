@@ -1,6 +1,6 @@
 //! Stderr becomes log records: one for each line, escaped, so that no guest can forge a record or drive a terminal.
 
-use crate::tap::Tap;
+use crate::{interrupt, tap::Tap};
 use bytes::Bytes;
 use sandbar_call::{CallId, GrantKind, GuestName, Resource, Stop};
 use std::{
@@ -104,8 +104,7 @@ impl LogStream {
     /// Logs a line about the current call.
     pub(crate) fn report(&self, level: LogLevel, message: &str) {
         let call = self.line().call;
-        let (guest, message) = (self.0.guest.clone(), escape(message));
-        self.0.to.log(LogRecord { level, guest, call, message });
+        self.tell(level, call, message);
     }
 
     fn charge(&self, bytes: usize) -> Result<(), Stop> {
@@ -135,8 +134,14 @@ impl LogStream {
     }
 
     fn record(&self, line: &Line) {
-        let message = escape(&String::from_utf8_lossy(&line.bytes));
-        self.0.to.log(LogRecord { level: LogLevel::Info, guest: self.0.guest.clone(), call: line.call, message });
+        self.tell(LogLevel::Info, line.call, &String::from_utf8_lossy(&line.bytes));
+    }
+
+    fn tell(&self, level: LogLevel, call: CallId, message: &str) {
+        let (guest, message) = (self.0.guest.clone(), escape(message));
+        // A host program's own, it may be.
+        let _outside = interrupt::outside();
+        self.0.to.log(LogRecord { level, guest, call, message });
     }
 }
 

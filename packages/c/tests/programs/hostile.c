@@ -264,11 +264,11 @@ static void faults_of_the_program(const sandbar_host *host) {
     sandbar_plugin_free(plugin);
 }
 
-static void by_signals(void) {
+static void by_epochs(void) {
     sandbar_error *error = NULL;
     sandbar_host *host = NULL;
     ENDS(SANDBAR_DONE, error,
-         sandbar_host_new("{\"cache\": false, \"sandboxes_max\": 4, \"interruption\": \"signals\"}", &host, &error));
+         sandbar_host_new("{\"cache\": false, \"sandboxes_max\": 4, \"interruption\": \"epochs\"}", &host, &error));
     deadlines(host);
     cancel(host);
     sandbar_host_free(host);
@@ -366,7 +366,7 @@ int main(int arguments_count, char **argument) {
     if (!is_valgrind) {
         forked();
         faults_of_the_program(host);
-        by_signals();
+        by_epochs();
     }
     nothing_is_left(host);
     sandbar_host_free(host);

@@ -99,7 +99,7 @@ class Host:
     def __new__(
         cls,
         *,
-        interruption: str = "epochs",
+        interruption: str = "signals",
         cache: bool | str | os.PathLike[str] | None = None,
         compile_with: str | os.PathLike[str] | None = None,
         sandboxes_max: int | None = None,

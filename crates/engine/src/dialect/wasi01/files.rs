@@ -4,7 +4,7 @@
 //! there. wasmtime-wasi keeps which file a file descriptor stands for to itself. It puts each into the table of resources, which
 //! gives the number that was freed last: so the number that the table gives now is the one that an opened file will have.
 
-use super::guest::Guest;
+use super::{Names, guest::Guest};
 use crate::{
     dialect::files::{Asked, At, Fd, Room, folder_name, growth, host_file, same_volume},
     state::State,
@@ -38,48 +38,56 @@ type Path = (i32, i32);
 type PathOpen = (i32, i32, i32, i32, i32, i64, i64, i32, i32);
 
 /// Lays them over, under one of the names of WASI 0.1, for a guest that has a folder.
-pub(crate) fn link(linker: &mut Linker<State>, module: &str) -> Result<()> {
-    change(linker, module)?;
-    transfer(linker, module)?;
+pub(crate) fn link(linker: &mut Linker<State>, names: Names) -> Result<()> {
+    change(linker, names)?;
+    transfer(linker, names)?;
     linker.func_wrap_async(
-        module,
+        names.module,
         "path_open",
-        |mut caller: Caller<'_, State>,
-         (dir, follow, path, length, how, rights, inheriting, flags, opened): PathOpen| {
+        move |mut caller: Caller<'_, State>,
+              (dir, follow, path, length, how, rights, inheriting, flags, opened): PathOpen| {
             Box::new(async move {
-                let export = caller.get_export("memory");
+                let export = caller.get_export(names.memory);
                 let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 let open = Opening { dir, follow, path: (path, length), how, rights, inheriting, flags, opened };
                 open.open(&mut guest).await
             })
         },
     )?;
-    linker.func_wrap_async(module, "fd_renumber", |mut caller: Caller<'_, State>, (from, to): (i32, i32)| {
-        Box::new(async move {
-            let export = caller.get_export("memory");
+    linker.func_wrap_async(
+        names.module,
+        "fd_renumber",
+        move |mut caller: Caller<'_, State>, (from, to): (i32, i32)| {
+            Box::new(async move {
+                let export = caller.get_export(names.memory);
+                let Guest { mut memory, state } = Guest::enter(&export, &mut caller)?;
+                let errno = wasi::fd_renumber(&mut state.wasi, &mut memory, from, to).await?;
+                if errno == SUCCESS && from != to {
+                    state.listings.forget(from);
+                    state.listings.forget(to);
+                    let fds = &mut state.files.fds;
+                    match fds.remove(&from.cast_unsigned()) {
+                        Some(fd) => fds.insert(to.cast_unsigned(), fd),
+                        None => fds.remove(&to.cast_unsigned()),
+                    };
+                }
+                Ok(errno)
+            })
+        },
+    )?;
+    linker.func_wrap(
+        names.module,
+        "fd_fdstat_set_flags",
+        move |mut caller: Caller<'_, State>, fd: i32, flags: i32| {
+            let export = caller.get_export(names.memory);
             let Guest { mut memory, state } = Guest::enter(&export, &mut caller)?;
-            let errno = wasi::fd_renumber(&mut state.wasi, &mut memory, from, to).await?;
-            if errno == SUCCESS && from != to {
-                state.listings.forget(from);
-                state.listings.forget(to);
-                let fds = &mut state.files.fds;
-                match fds.remove(&from.cast_unsigned()) {
-                    Some(fd) => fds.insert(to.cast_unsigned(), fd),
-                    None => fds.remove(&to.cast_unsigned()),
-                };
+            let errno = wasi::fd_fdstat_set_flags(&mut state.wasi, &mut memory, fd, flags)?;
+            if let (SUCCESS, Some(fd)) = (errno, state.files.fds.get_mut(&fd.cast_unsigned())) {
+                fd.append = has(flags, Fdflags::APPEND.bits().into());
             }
             Ok(errno)
-        })
-    })?;
-    linker.func_wrap(module, "fd_fdstat_set_flags", |mut caller: Caller<'_, State>, fd: i32, flags: i32| {
-        let export = caller.get_export("memory");
-        let Guest { mut memory, state } = Guest::enter(&export, &mut caller)?;
-        let errno = wasi::fd_fdstat_set_flags(&mut state.wasi, &mut memory, fd, flags)?;
-        if let (SUCCESS, Some(fd)) = (errno, state.files.fds.get_mut(&fd.cast_unsigned())) {
-            fd.append = has(flags, Fdflags::APPEND.bits().into());
-        }
-        Ok(errno)
-    })?;
+        },
+    )?;
     Ok(())
 }
 
@@ -172,13 +180,13 @@ impl Opening {
 }
 
 /// Making, moving and removing.
-fn change(linker: &mut Linker<State>, module: &str) -> Result<()> {
+fn change(linker: &mut Linker<State>, names: Names) -> Result<()> {
     linker.func_wrap_async(
-        module,
+        names.module,
         "path_create_directory",
-        |mut caller: Caller<'_, State>, (dir, at, length): (i32, i32, i32)| {
+        move |mut caller: Caller<'_, State>, (dir, at, length): (i32, i32, i32)| {
             Box::new(async move {
-                let export = caller.get_export("memory");
+                let export = caller.get_export(names.memory);
                 let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 let (volume, Guest { memory, state }) = (guest.volume(dir), &mut guest);
                 let errno =
@@ -188,11 +196,11 @@ fn change(linker: &mut Linker<State>, module: &str) -> Result<()> {
         },
     )?;
     linker.func_wrap_async(
-        module,
+        names.module,
         "path_symlink",
-        |mut caller: Caller<'_, State>, (to, to_length, dir, at, length): (i32, i32, i32, i32, i32)| {
+        move |mut caller: Caller<'_, State>, (to, to_length, dir, at, length): (i32, i32, i32, i32, i32)| {
             Box::new(async move {
-                let export = caller.get_export("memory");
+                let export = caller.get_export(names.memory);
                 let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 let (volume, Guest { memory, state }) = (guest.volume(dir), &mut guest);
                 let make = wasi::path_symlink(&mut state.wasi, memory, to, to_length, dir, at, length);
@@ -206,12 +214,12 @@ fn change(linker: &mut Linker<State>, module: &str) -> Result<()> {
         },
     )?;
     linker.func_wrap_async(
-        module,
+        names.module,
         "path_link",
-        |mut caller: Caller<'_, State>,
-         (dir, follow, at, length, new_dir, new_at, new_length): (i32, i32, i32, i32, i32, i32, i32)| {
+        move |mut caller: Caller<'_, State>,
+              (dir, follow, at, length, new_dir, new_at, new_length): (i32, i32, i32, i32, i32, i32, i32)| {
             Box::new(async move {
-                let export = caller.get_export("memory");
+                let export = caller.get_export(names.memory);
                 let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 let volume = guest.volume(new_dir);
                 if !same_volume(guest.volume(dir).as_ref(), volume.as_ref()) {
@@ -230,12 +238,12 @@ fn change(linker: &mut Linker<State>, module: &str) -> Result<()> {
         },
     )?;
     linker.func_wrap_async(
-        module,
+        names.module,
         "path_rename",
-        |mut caller: Caller<'_, State>,
-         (dir, at, length, new_dir, new_at, new_length): (i32, i32, i32, i32, i32, i32)| {
+        move |mut caller: Caller<'_, State>,
+              (dir, at, length, new_dir, new_at, new_length): (i32, i32, i32, i32, i32, i32)| {
             Box::new(async move {
-                let export = caller.get_export("memory");
+                let export = caller.get_export(names.memory);
                 let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 if !same_volume(guest.volume(dir).as_ref(), guest.volume(new_dir).as_ref()) {
                     return Ok(XDEV);
@@ -252,11 +260,11 @@ fn change(linker: &mut Linker<State>, module: &str) -> Result<()> {
         },
     )?;
     linker.func_wrap_async(
-        module,
+        names.module,
         "path_unlink_file",
-        |mut caller: Caller<'_, State>, (dir, at, length): (i32, i32, i32)| {
+        move |mut caller: Caller<'_, State>, (dir, at, length): (i32, i32, i32)| {
             Box::new(async move {
-                let export = caller.get_export("memory");
+                let export = caller.get_export(names.memory);
                 let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 let Guest { memory, state } = &mut guest;
                 let errno = wasi::path_unlink_file(&mut state.wasi, memory, dir, at, length).await?;
@@ -265,11 +273,11 @@ fn change(linker: &mut Linker<State>, module: &str) -> Result<()> {
         },
     )?;
     linker.func_wrap_async(
-        module,
+        names.module,
         "path_remove_directory",
-        |mut caller: Caller<'_, State>, (dir, at, length): (i32, i32, i32)| {
+        move |mut caller: Caller<'_, State>, (dir, at, length): (i32, i32, i32)| {
             Box::new(async move {
-                let export = caller.get_export("memory");
+                let export = caller.get_export(names.memory);
                 let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 let Guest { memory, state } = &mut guest;
                 let named = without_slashes(memory, (at, length));
@@ -298,13 +306,13 @@ async fn entry(volume: Option<Arc<Volume>>, make: impl Future<Output = Result<i3
 }
 
 /// Reading and writing.
-fn transfer(linker: &mut Linker<State>, module: &str) -> Result<()> {
+fn transfer(linker: &mut Linker<State>, names: Names) -> Result<()> {
     linker.func_wrap_async(
-        module,
+        names.module,
         "fd_filestat_set_size",
-        |mut caller: Caller<'_, State>, (fd, size): (i32, i64)| {
+        move |mut caller: Caller<'_, State>, (fd, size): (i32, i64)| {
             Box::new(async move {
-                let export = caller.get_export("memory");
+                let export = caller.get_export(names.memory);
                 let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 let writing = Writing::of(&mut guest, fd)?;
                 let grows = writing.as_ref().map_or(0, |writing| size.cast_unsigned().saturating_sub(writing.size));
@@ -319,11 +327,11 @@ fn transfer(linker: &mut Linker<State>, module: &str) -> Result<()> {
         },
     )?;
     linker.func_wrap_async(
-        module,
+        names.module,
         "fd_write",
-        |mut caller: Caller<'_, State>, (fd, vectors, count, written): (i32, i32, i32, i32)| {
+        move |mut caller: Caller<'_, State>, (fd, vectors, count, written): (i32, i32, i32, i32)| {
             Box::new(async move {
-                let export = caller.get_export("memory");
+                let export = caller.get_export(names.memory);
                 let mut guest = Guest::enter_for(fd, &export, &mut caller)?;
                 let charge = Charge::take(&mut guest, fd, None, (vectors, count)).await?;
                 let Some(charge) = charge else { return Ok(DQUOT) };
@@ -334,11 +342,11 @@ fn transfer(linker: &mut Linker<State>, module: &str) -> Result<()> {
         },
     )?;
     linker.func_wrap_async(
-        module,
+        names.module,
         "fd_pwrite",
-        |mut caller: Caller<'_, State>, (fd, vectors, count, offset, written): (i32, i32, i32, i64, i32)| {
+        move |mut caller: Caller<'_, State>, (fd, vectors, count, offset, written): (i32, i32, i32, i64, i32)| {
             Box::new(async move {
-                let export = caller.get_export("memory");
+                let export = caller.get_export(names.memory);
                 let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 let charge = Charge::take(&mut guest, fd, Some(offset.cast_unsigned()), (vectors, count)).await?;
                 let Some(charge) = charge else { return Ok(DQUOT) };
@@ -349,11 +357,11 @@ fn transfer(linker: &mut Linker<State>, module: &str) -> Result<()> {
         },
     )?;
     linker.func_wrap_async(
-        module,
+        names.module,
         "fd_read",
-        |mut caller: Caller<'_, State>, (fd, vectors, count, read): (i32, i32, i32, i32)| {
+        move |mut caller: Caller<'_, State>, (fd, vectors, count, read): (i32, i32, i32, i32)| {
             Box::new(async move {
-                let export = caller.get_export("memory");
+                let export = caller.get_export(names.memory);
                 let mut guest = Guest::enter_for(fd, &export, &mut caller)?;
                 let Guest { memory, state } = &mut guest;
                 let errno = wasi::fd_read(&mut state.wasi, memory, fd, vectors, count, read).await?;
@@ -362,11 +370,11 @@ fn transfer(linker: &mut Linker<State>, module: &str) -> Result<()> {
         },
     )?;
     linker.func_wrap_async(
-        module,
+        names.module,
         "fd_pread",
-        |mut caller: Caller<'_, State>, (fd, vectors, count, offset, read): (i32, i32, i32, i64, i32)| {
+        move |mut caller: Caller<'_, State>, (fd, vectors, count, offset, read): (i32, i32, i32, i64, i32)| {
             Box::new(async move {
-                let export = caller.get_export("memory");
+                let export = caller.get_export(names.memory);
                 let mut guest = Guest::enter_outside(&export, &mut caller)?;
                 let Guest { memory, state } = &mut guest;
                 let errno = wasi::fd_pread(&mut state.wasi, memory, fd, vectors, count, offset, read).await?;

@@ -3,7 +3,7 @@
 //! A guest reads a folder in pieces and says where it goes on. wasmtime-wasi lists the folder anew for each piece, so that what
 //! is added or removed between them makes others come twice or never, and a long folder takes the square of its length.
 
-use super::{files::SUCCESS, guest::Guest};
+use super::{Names, files::SUCCESS, guest::Guest};
 use crate::state::State;
 use std::collections::HashMap;
 use wasmtime::{Caller, Linker, Result};
@@ -36,13 +36,13 @@ struct Listing {
 }
 
 /// Lays it over, under one of the names of WASI 0.1, for a guest that has a folder.
-pub(crate) fn link(linker: &mut Linker<State>, module: &str) -> Result<()> {
+pub(crate) fn link(linker: &mut Linker<State>, names: Names) -> Result<()> {
     linker.func_wrap_async(
-        module,
+        names.module,
         "fd_readdir",
-        |mut caller: Caller<'_, State>, (fd, at, length, cookie, told): (i32, i32, i32, i64, i32)| {
+        move |mut caller: Caller<'_, State>, (fd, at, length, cookie, told): (i32, i32, i32, i64, i32)| {
             Box::new(async move {
-                let export = caller.get_export("memory");
+                let export = caller.get_export(names.memory);
                 let mut guest = Guest::enter(&export, &mut caller)?;
                 let fresh = cookie == 0 || !guest.state.listings.by_fd.contains_key(&fd);
                 if fresh {
@@ -68,9 +68,9 @@ pub(crate) fn link(linker: &mut Linker<State>, module: &str) -> Result<()> {
             })
         },
     )?;
-    linker.func_wrap_async(module, "fd_close", |mut caller: Caller<'_, State>, (fd,): (i32,)| {
+    linker.func_wrap_async(names.module, "fd_close", move |mut caller: Caller<'_, State>, (fd,): (i32,)| {
         Box::new(async move {
-            let export = caller.get_export("memory");
+            let export = caller.get_export(names.memory);
             let Guest { mut memory, state } = Guest::enter(&export, &mut caller)?;
             state.listings.forget(fd);
             wasi::fd_close(&mut state.wasi, &mut memory, fd).await

@@ -3,7 +3,7 @@
 //! wasmtime-wasi sets them by what the guest's memory says. A clock that is coarse needs other numbers there, for as long as the
 //! function runs.
 
-use super::guest::Guest;
+use super::{Names, guest::Guest};
 use crate::{dialect::used, state::State};
 use sandbar_call::GrantKind;
 use sandbar_grants::{Resolution, clock};
@@ -25,13 +25,13 @@ const REALTIME: u32 = 0;
 const MONOTONIC: u32 = 1;
 
 /// Lays it over, for a guest whose clock has steps.
-pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
+pub(crate) fn link(linker: &mut Linker<State>, names: Names) -> Result<()> {
     linker.func_wrap_async(
-        "wasi_snapshot_preview1",
+        names.module,
         "poll_oneoff",
-        |mut caller: Caller<'_, State>, (subscriptions, events, count, ready): (i32, i32, i32, i32)| {
+        move |mut caller: Caller<'_, State>, (subscriptions, events, count, ready): (i32, i32, i32, i32)| {
             Box::new(async move {
-                let export = caller.get_export("memory");
+                let export = caller.get_export(names.memory);
                 let Guest { mut memory, state } = Guest::enter(&export, &mut caller)?;
                 used(&state.tap, GrantKind::Clock);
                 let timers = Timer::all(&memory, subscriptions.cast_unsigned(), count.cast_unsigned());

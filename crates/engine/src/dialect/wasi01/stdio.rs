@@ -4,7 +4,7 @@
 //! wasmtime-wasi has descriptors, streams and a table of resources for that, which are made in each sandbox when the first of
 //! them is used. Here the streams are used as they are, as long as their descriptors mean them.
 
-use super::{MODULES, files::SUCCESS, guest::Guest};
+use super::{Names, files::SUCCESS, guest::Guest};
 use crate::{state::State, stdio::Output};
 use bytes::Bytes;
 use std::{future::poll_fn, ops::Range};
@@ -25,13 +25,13 @@ type Transfer = (i32, i32, i32, i32);
 
 /// Lays it over, for a guest without folders.
 pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
-    let [module, _] = MODULES;
-    linker.func_wrap_async(module, "fd_read", |mut caller: Caller<'_, State>, transfer: Transfer| {
+    let names = Names::OWN;
+    linker.func_wrap_async(names.module, "fd_read", move |mut caller: Caller<'_, State>, transfer: Transfer| {
         Box::new(async move {
             match caller.data().plain_memory(transfer.0 == STDIN) {
                 Some(memory) => read(memory, &mut caller, transfer).await,
                 None => {
-                    let export = caller.get_export("memory");
+                    let export = caller.get_export(names.memory);
                     let Guest { mut memory, state } = Guest::enter(&export, &mut caller)?;
                     let (fd, buffers, count, told) = transfer;
                     wasi::fd_read(&mut state.wasi, &mut memory, fd, buffers, count, told).await
@@ -39,12 +39,12 @@ pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
             }
         })
     })?;
-    linker.func_wrap_async(module, "fd_write", |mut caller: Caller<'_, State>, transfer: Transfer| {
+    linker.func_wrap_async(names.module, "fd_write", move |mut caller: Caller<'_, State>, transfer: Transfer| {
         Box::new(async move {
             match caller.data().plain_memory(matches!(transfer.0, STDOUT | STDERR)) {
                 Some(memory) => write(memory, &mut caller, transfer).await,
                 None => {
-                    let export = caller.get_export("memory");
+                    let export = caller.get_export(names.memory);
                     let Guest { mut memory, state } = Guest::enter(&export, &mut caller)?;
                     let (fd, buffers, count, told) = transfer;
                     wasi::fd_write(&mut state.wasi, &mut memory, fd, buffers, count, told).await
@@ -52,24 +52,31 @@ pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
             }
         })
     })?;
-    for module in MODULES {
-        linker.func_wrap_async(module, "fd_close", |mut caller: Caller<'_, State>, (fd,): (i32,)| {
+    Ok(())
+}
+
+/// Notes what moves their descriptors, under one of the names of WASI 0.1, for a guest without folders.
+pub(crate) fn watch(linker: &mut Linker<State>, names: Names) -> Result<()> {
+    linker.func_wrap_async(names.module, "fd_close", move |mut caller: Caller<'_, State>, (fd,): (i32,)| {
+        Box::new(async move {
+            let export = caller.get_export(names.memory);
+            let Guest { mut memory, state } = Guest::enter(&export, &mut caller)?;
+            state.streams_moved = true;
+            wasi::fd_close(&mut state.wasi, &mut memory, fd).await
+        })
+    })?;
+    linker.func_wrap_async(
+        names.module,
+        "fd_renumber",
+        move |mut caller: Caller<'_, State>, (from, to): (i32, i32)| {
             Box::new(async move {
-                let export = caller.get_export("memory");
-                let Guest { mut memory, state } = Guest::enter(&export, &mut caller)?;
-                state.streams_moved = true;
-                wasi::fd_close(&mut state.wasi, &mut memory, fd).await
-            })
-        })?;
-        linker.func_wrap_async(module, "fd_renumber", |mut caller: Caller<'_, State>, (from, to): (i32, i32)| {
-            Box::new(async move {
-                let export = caller.get_export("memory");
+                let export = caller.get_export(names.memory);
                 let Guest { mut memory, state } = Guest::enter(&export, &mut caller)?;
                 state.streams_moved = true;
                 wasi::fd_renumber(&mut state.wasi, &mut memory, from, to).await
             })
-        })?;
-    }
+        },
+    )?;
     Ok(())
 }
 
