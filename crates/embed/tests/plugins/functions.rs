@@ -154,7 +154,7 @@ fn a_function_that_fails_panics_or_refuses_ends_the_call_and_says_why() {
 /// A guest of which something waits, as nearly all of WASI does, was trapped by a call with types.
 #[test]
 fn a_typed_call_of_a_guest_that_may_wait() {
-    let waits = r#"(module (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+    let waits = r#"(module (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32))) (memory (export "memory") 1)
         (func (export "run") (param i32) (result i32) (i32.add (call $yield) (local.get 0))))"#;
     let plugin = text(waits).load().unwrap();
     let run = plugin.typed::<i32, i32>("run").unwrap();

@@ -110,7 +110,7 @@ fn each_linked_module_has_wasi_for_its_own_memory() {
             (i32.store (i32.const 32) (i32.const 512)) (i32.store (i32.const 36) (i32.const $LENGTH))
             (call $well (call $write (i32.const 2) (i32.const 32) (i32.const 1) (i32.const 40)))
             (call $well (call $random (i32.const 700) (i32.const 8)))
-            (call $well (call $time (i32.const 1) (i64.const 0) (i32.const 720)))
+            (call $well (call $time (i32.const 0) (i64.const 0) (i32.const 720)))
             (call $well (call $yield))
             (call $well (call $open (i32.const 3) (i32.const 0) (i32.const 600) (i32.const 5) (i32.const 0) (i64.const 2) (i64.const 0)
                 (i32.const 0) (i32.const 48)))
