@@ -103,7 +103,10 @@ class Plugin {
   callBytesSync(name, bytes, options) {
     const number = this.#isQuick(options) ? this.#numbers.get(name) : undefined;
     if (number !== undefined) {
-      const came = this.#native.quickBytes(number, bytesOf(bytes));
+      const given = bytesOf(bytes);
+      const isSmall = typeof given !== 'string' && given.length <= scratch.length;
+      if (isSmall) scratch.set(given);
+      const came = isSmall ? this.#native.quickSmall(number, given.length) : this.#native.quickBytes(number, given);
       return typeof came === 'number' ? scratch.slice(0, came) : this.#settled(name, came, BYTES);
     }
     return this.#here(name, () => bytesOf(bytes), BYTES, options);

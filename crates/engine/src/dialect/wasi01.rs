@@ -8,6 +8,7 @@ mod part;
 mod plain;
 mod poll;
 mod stdio;
+mod transfer;
 
 use super::random_granted;
 use crate::state::State;

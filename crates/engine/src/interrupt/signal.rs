@@ -23,6 +23,7 @@ use super::Interrupt;
 use frame::{call_host_now, call_host_on_return, moves_frame};
 use std::{
     cell::Cell,
+    env,
     ffi::{c_int, c_void},
     io,
     mem::MaybeUninit,
@@ -256,6 +257,9 @@ fn mask(how: c_int) {
 
 /// Has the handler called for a signal that nothing else in this process has a handler for.
 pub(crate) fn install() -> io::Result<()> {
+    if is_checked() {
+        return Err(io::Error::other("expected no memcheck of Valgrind's"));
+    }
     forked::watch()?;
     let _one_at_a_time = threads();
     if SIGNAL.get().is_some() {
@@ -273,6 +277,12 @@ pub(crate) fn install() -> io::Result<()> {
     }
     let _ = SIGNAL.set(signal);
     Ok(())
+}
+
+/// Whether Valgrind looks at each access to memory: it takes what is written below a stack pointer for a mistake, and there is
+/// where a guest's registers go.
+fn is_checked() -> bool {
+    env::var_os("LD_PRELOAD").is_some_and(|loaded| loaded.to_string_lossy().contains("vgpreload_memcheck"))
 }
 
 fn is_free(signal: c_int) -> bool {
