@@ -125,7 +125,9 @@ impl Drop for Running {
         compiler_fence(SeqCst);
         RUNS.set(self.before);
         let _ = REGISTERED.try_with(|registered| registered.thread.polls.store(self.polled_before, Relaxed));
-        if let (true, Some(thread)) = (self.was_outside, this_thread()) {
+        if self.was_outside
+            && let Some(thread) = this_thread()
+        {
             thread.go_outside();
         }
     }
