@@ -191,7 +191,9 @@ fn no_signal_interrupts_a_function_of_the_host_and_deadlines_hold() {
     for policy in POLICIES {
         let spin = spin.clone();
         let plugin = text(LOOPS).policy(policy).within(Duration::from_millis(200));
-        let plugin = plugin.function("env", "wait", move |_: &mut HostCall<'_>, (): ()| {
+        let plugin = plugin.function("env", "wait", move |call: &mut HostCall<'_>, (): ()| {
+            // What is logged goes to the host program too, and back to this function.
+            call.log(LogLevel::Info, "waits").unwrap();
             let before = is_left_alone(4);
             // A plugin that is called from there is interrupted, and what comes after it is not.
             let stopped = spin.call::<()>("spin", &(1,)).is_err();

@@ -91,19 +91,21 @@ pub(crate) struct Running {
 }
 
 /// While it lives, its thread gets no signal.
-pub(crate) struct Outside(());
+pub(crate) struct Outside {
+    /// Whether it got none before either: a function of the host program logs something, say.
+    was_outside: bool,
+}
 
 /// Notes that this thread goes into a function of the host program.
 pub(crate) fn outside() -> Outside {
-    if let Some(thread) = this_thread() {
-        thread.go_outside();
-    }
-    Outside(())
+    Outside { was_outside: this_thread().is_none_or(Thread::go_outside) }
 }
 
 impl Drop for Outside {
     fn drop(&mut self) {
-        if let Some(thread) = this_thread() {
+        if !self.was_outside
+            && let Some(thread) = this_thread()
+        {
             thread.come_back();
         }
     }
@@ -111,7 +113,10 @@ impl Drop for Outside {
 
 /// Notes that this thread polls a call of the sandbox.
 pub(crate) fn run(interrupt: &Arc<Interrupt>) -> Running {
-    let was_outside = this_thread().is_some_and(|thread| thread.outside.load(Relaxed) && thread.come_back());
+    let was_outside = this_thread().is_some_and(|thread| thread.outside.load(Relaxed));
+    if was_outside && let Some(thread) = this_thread() {
+        thread.come_back();
+    }
     let before = RUNS.replace(Arc::as_ptr(interrupt));
     // A call in a call has its tick: otherwise one that makes short ones all the time would never have two in a row.
     let polls = if before.is_null() { Registered::polls_another } else { Registered::polls };
@@ -135,23 +140,23 @@ impl Drop for Running {
 
 impl Thread {
     /// From here on no signal comes. Whoever sends one says so before it looks where the thread is, and this is the other way
-    /// round: one of the two sees the other.
-    fn go_outside(&self) {
-        self.outside.store(true, SeqCst);
+    /// round: one of the two sees the other. Tells whether the thread was outside before.
+    fn go_outside(&self) -> bool {
+        let was_outside = self.outside.swap(true, SeqCst);
         let mut waits = 0;
         while self.signalled.load(SeqCst) && waits < WAITS_MAX {
             thread::yield_now();
             waits += 1;
         }
+        was_outside
     }
 
-    /// Makes up for a tick that was over meanwhile, and tells that the thread was outside.
-    fn come_back(&self) -> bool {
+    /// From here on signals come again. Makes up for a tick that was over meanwhile.
+    fn come_back(&self) {
         self.outside.store(false, SeqCst);
         if self.missed.load(Relaxed) && self.missed.swap(false, Relaxed) && !self.signalled.swap(true, SeqCst) {
             self.send();
         }
-        true
     }
 
     /// Sends the signal, which was said to be on its way.
