@@ -52,3 +52,21 @@ impl<'a> Guest<'a> {
         Ok(self.memory.read(GuestPtr::<u32>::new(at.cast_unsigned()))?)
     }
 }
+
+/// Provides functions of wasmtime-wasi's that may wait, with the memory that the names say, entered by one of [`Guest`]'s ways.
+macro_rules! pass_later {
+    ($linker:ident, $names:ident, $enter:ident; $($name:ident($($argument:ident: $ty:ty),+);)+) => {$(
+        $linker.func_wrap_async(
+            $names.module,
+            stringify!($name),
+            move |mut caller: Caller<'_, State>, ($($argument,)+): ($($ty,)+)| {
+                Box::new(async move {
+                    let export = caller.get_export($names.memory);
+                    let Guest { mut memory, state } = Guest::$enter(&export, &mut caller)?;
+                    wasi::$name(&mut state.wasi, &mut memory, $($argument),+).await
+                })
+            },
+        )?;
+    )+};
+}
+pub(super) use pass_later;

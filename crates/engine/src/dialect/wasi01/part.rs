@@ -3,7 +3,10 @@
 //! wasmtime-wasi looks for the memory of who calls it under the one name `memory`, which is another part's. These are its functions
 //! with the memory given to them.
 
-use super::{Names, guest::Guest};
+use super::{
+    Names,
+    guest::{Guest, pass_later},
+};
 use crate::state::State;
 use wasmtime::{Caller, Linker, Result};
 use wasmtime_wasi::p1::wasi_snapshot_preview1 as wasi;
@@ -51,22 +54,8 @@ fn at_once(linker: &mut Linker<State>, names: Names) -> Result<()> {
 }
 
 fn later(linker: &mut Linker<State>, names: Names) -> Result<()> {
-    macro_rules! link {
-        ($($name:ident($($argument:ident: $ty:ty),+);)+) => {$(
-            linker.func_wrap_async(
-                names.module,
-                stringify!($name),
-                move |mut caller: Caller<'_, State>, ($($argument,)+): ($($ty,)+)| {
-                    Box::new(async move {
-                        let export = caller.get_export(names.memory);
-                        let Guest { mut memory, state } = Guest::enter(&export, &mut caller)?;
-                        wasi::$name(&mut state.wasi, &mut memory, $($argument),+).await
-                    })
-                },
-            )?;
-        )+};
-    }
-    link! {
+    pass_later! {
+        linker, names, enter;
         fd_advise(fd: i32, offset: i64, length: i64, advice: i32);
         fd_close(fd: i32);
         fd_datasync(fd: i32);

@@ -1,28 +1,17 @@
 //! File functions of WASI 0.1 that are wasmtime-wasi's as they are, but for the fuel that they cost.
 
-use super::{Names, guest::Guest};
+use super::{
+    Names,
+    guest::{Guest, pass_later},
+};
 use crate::state::State;
 use wasmtime::{Caller, Linker, Result};
 use wasmtime_wasi::p1::wasi_snapshot_preview1 as wasi;
 
 /// Lays them over, under one of the names of WASI 0.1, for a guest that has a folder.
 pub(crate) fn link(linker: &mut Linker<State>, names: Names) -> Result<()> {
-    macro_rules! pass {
-        ($($name:ident($($argument:ident: $ty:ty),+);)+) => {$(
-            linker.func_wrap_async(
-                names.module,
-                stringify!($name),
-                move |mut caller: Caller<'_, State>, ($($argument,)+): ($($ty,)+)| {
-                    Box::new(async move {
-                        let export = caller.get_export(names.memory);
-                        let Guest { mut memory, state } = Guest::enter_outside(&export, &mut caller)?;
-                        wasi::$name(&mut state.wasi, &mut memory, $($argument),+).await
-                    })
-                },
-            )?;
-        )+};
-    }
-    pass! {
+    pass_later! {
+        linker, names, enter_outside;
         fd_datasync(fd: i32);
         fd_filestat_get(fd: i32, found: i32);
         fd_filestat_set_times(fd: i32, accessed: i64, modified: i64, flags: i32);
